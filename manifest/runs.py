@@ -1,0 +1,72 @@
+"""What a training run leaves for the users of its model: the snapshot's description."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifest.errors import UserError
+from manifest.files import read_json, write_json
+from manifest.vocabulary import Vocabulary
+
+SNAPSHOT_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """The JSON beside a snapshot's safetensors file: all that is needed to ask the generator.
+
+    `class_counts` holds, per group, how many training faces each class had; `weights_sha256` is the
+    hash of the safetensors file and names the snapshot in recipes and metrics.
+    """
+
+    architecture: dict[str, Any]
+    vocabulary: Vocabulary
+    image_size: int
+    z_dim: int
+    dataset_id: str
+    kimg: float
+    weights_sha256: str
+    class_counts: dict[str, list[int]]
+    label_rows: list[list[int]]
+    extra: dict[str, Any]
+
+
+def write_snapshot_info(path: Path, info: SnapshotInfo) -> None:
+    """Write the snapshot's JSON (`path` ends in .json) atomically."""
+    content = {
+        "architecture": info.architecture,
+        "vocabulary": info.vocabulary.to_json(),
+        "image_size": info.image_size,
+        "z_dim": info.z_dim,
+        "dataset_id": info.dataset_id,
+        "kimg": info.kimg,
+        "weights_sha256": info.weights_sha256,
+        "class_counts": info.class_counts,
+        "label_rows": info.label_rows,
+        "extra": info.extra,
+    }
+    write_json(path, content, schema_version=SNAPSHOT_SCHEMA_VERSION)
+
+
+def read_snapshot_info(path: Path) -> SnapshotInfo:
+    """Read a snapshot's JSON. Raises `UserError` when missing, malformed or of another version."""
+    content = read_json(path, schema_version=SNAPSHOT_SCHEMA_VERSION)
+    try:
+        return SnapshotInfo(
+            architecture=dict(content["architecture"]),
+            vocabulary=Vocabulary.from_json(content["vocabulary"], str(path)),
+            image_size=int(content["image_size"]),
+            z_dim=int(content["z_dim"]),
+            dataset_id=str(content["dataset_id"]),
+            kimg=float(content["kimg"]),
+            weights_sha256=str(content["weights_sha256"]),
+            class_counts={
+                name: list(map(int, row)) for name, row in content["class_counts"].items()
+            },
+            label_rows=[list(map(int, row)) for row in content["label_rows"]],
+            extra=dict(content.get("extra", {})),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"not a snapshot description: {error!r}", where=str(path)) from None
