@@ -1,0 +1,19 @@
+"""Side-by-side measurements: each is one command that ends with one JSON object."""
+
+from bench.options_crawl import CrawlOptions
+from bench.options_crop import CropOptions
+from bench.options_eval import EvalOptions
+from bench.options_faces import FacesOptions
+from bench.options_train import TrainOptions
+from cli import Command, main
+
+COMMANDS = {
+    "crawl": Command(CrawlOptions, "bench.crawl:run", "Our crawl beside gallery-dl's."),
+    "crop": Command(CropOptions, "bench.crop:run", "Our crop beside the tutorials' loop."),
+    "faces": Command(FacesOptions, "bench.faces:run", "A face detector's recall on given boxes."),
+    "train": Command(TrainOptions, "bench.train:run", "Training speed beside the tutorial loop."),
+    "eval": Command(EvalOptions, "bench.eval:run", "Planted failures: does the report name them?"),
+}
+
+if __name__ == "__main__":
+    main("bench", COMMANDS)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manifest import UserError
+from manifest.faces import FACE_COLUMNS, read_face_set, split_of
+from manifest.files import write_csv, write_json
+from manifest.vocabulary import load_vocabulary
+
+
+def make_face_set(path: Path) -> Path:
+    vocabulary = load_vocabulary().only(["hair_color", "glasses"])
+    write_json(
+        path / "dataset.json",
+        {"dataset_id": "abc", "image_size": 64, "vocabulary": vocabulary.to_json()},
+        schema_version=1,
+    )
+    write_csv(
+        path / "faces.csv",
+        FACE_COLUMNS,
+        [
+            (f"{i}.png", f"site:{i}", "p", 0, 0, 10, 10, 0.9, 30.5, f"g{i}", split)
+            for i, split in enumerate(["train", "test", "train"])
+        ],
+    )
+    write_csv(
+        path / "attributes.csv",
+        ("file_name", *vocabulary.names),
+        [("2.png", "", ""), ("0.png", "blue", "1"), ("1.png", "orange", "0")],
+    )
+    return path
+
+
+def test_reading(tmp_path: Path) -> None:
+    faces = read_face_set(make_face_set(tmp_path))
+    assert (len(faces), faces.dataset_id, faces.image_size) == (3, "abc", 64)
+    assert faces.labels.tolist() == [[8, 1], [0, 0], [-1, -1]]
+    assert faces.indices("test").tolist() == [1]
+    assert faces.image_path(0) == tmp_path / "images" / "0.png"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("attributes.csv", "blue", "teal", r"attributes\.csv:3: hair_color has no class 'teal'"),
+        ("attributes.csv", "0.png", "9.png", "1 faces have no row, the first is 0.png"),
+        ("attributes.csv", "glasses", "specs", "column 'glasses' is missing"),
+        ("faces.csv", "test", "tset", r"faces\.csv:3: split 'tset' is not train or test"),
+        ("faces.csv", "30.5", "sharp", r"faces\.csv:2: could not convert"),
+        ("faces.csv", "1.png", "../1.png", r"faces\.csv:3: '../1.png' is not a plain file name"),
+        ("dataset.json", "image_size", "size", r"dataset\.json: 'image_size' is missing"),
+        ("dataset.json", '"schema_version": 1', '"schema_version": 2', "schema version 2"),
+    ],
+)
+def test_errors_name_file_and_line(
+    tmp_path: Path, file: str, old: str, new: str, message: str
+) -> None:
+    path = make_face_set(tmp_path) / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(UserError, match=message):
+        read_face_set(tmp_path)
+
+
+def test_missing_parts(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such face set"):
+        read_face_set(tmp_path / "none")
+    (make_face_set(tmp_path) / "attributes.csv").unlink()
+    with pytest.raises(UserError, match="preprocess tag"):
+        read_face_set(tmp_path)
+
+
+def test_the_split_is_stable_and_of_the_right_size() -> None:
+    splits = [split_of(f"group{i}") for i in range(4000)]
+    assert splits == [split_of(f"group{i}") for i in range(4000)]
+    assert 0.13 < np.mean([split == "test" for split in splits]) < 0.17

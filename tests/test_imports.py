@@ -1,0 +1,90 @@
+"""The import arrows of the house: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("crawler", "preprocess", "acgan", "eval", "manifest", "cli", "demo", "bench")
+ARROWS = {
+    "manifest": set(),
+    "cli": {"manifest"},
+    "crawler": {"manifest", "cli"},
+    "preprocess": {"manifest", "cli"},
+    "acgan": {"manifest", "cli"},
+    "eval": {"manifest", "cli", "acgan.snapshot", "acgan.dataset"},
+    "demo": set(ROOMS),
+    "bench": set(ROOMS),
+}
+PLAIN_ROOMS = ("manifest", "cli")
+PLAIN_LIBRARIES = {"pandas", "numpy", "rich", "tyro"}
+TORCH_ROOMS = ("acgan", "eval", "bench", "preprocess/cascade")
+OPENCV_ROOMS = ("preprocess", "demo", "bench")
+
+
+def imports_of(source: str) -> set[str]:
+    """Absolute names of all modules imported in `source`, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def wrong_arrows(room: str, path: str, source: str) -> list[str]:
+    """What is imported in `path` against the house rules."""
+    wrong = []
+    for name in imports_of(source):
+        top = name.partition(".")[0]
+        if top in ROOMS:
+            allowed = {room, *ARROWS[room]}
+            if not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed):
+                wrong.append(name)
+        elif room in PLAIN_ROOMS:
+            if top not in sys.stdlib_module_names | PLAIN_LIBRARIES:
+                wrong.append(name)
+        elif (top in ("torch", "torchvision") and not path.startswith(TORCH_ROOMS)) or (
+            top == "cv2" and not path.startswith(OPENCV_ROOMS)
+        ):
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        relative = path.relative_to(ROOT).as_posix()
+        assert wrong_arrows(room, relative, path.read_text(encoding="utf-8")) == [], relative
+
+
+def test_a_wrong_arrow_is_found() -> None:
+    assert wrong_arrows("crawler", "crawler/x.py", "from acgan import nets") == ["acgan.nets"]
+    assert wrong_arrows("eval", "eval/x.py", "from acgan import losses") == ["acgan.losses"]
+    assert wrong_arrows("eval", "eval/x.py", "from acgan.snapshot import load_snapshot") == []
+    assert wrong_arrows("manifest", "manifest/x.py", "def f():\n    import torch") == ["torch"]
+    assert wrong_arrows("crawler", "crawler/x.py", "import cv2") == ["cv2"]
+
+
+@pytest.mark.parametrize("room", ["crawler", "preprocess", "acgan", "eval", "demo", "bench"])
+def test_help_is_light(room: str) -> None:
+    """`--help` imports neither torch nor OpenCV nor pandas."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{room}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('{room}', run_name='__main__')\n"
+        "except SystemExit as stop:\n"
+        "    assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'cv2', 'pandas', 'skimage', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout.lower()
