@@ -65,6 +65,15 @@ class FaceSet:
         return self.path / "images" / self.file_names[index]
 
 
+def packed_path(face_set: FaceSet) -> Path:
+    """Where all pictures lie in one file for memory mapping: uint8 .npy [N, 3, S, S], row order.
+
+    `preprocess tag` and `import` write it; the dataset id in the name ties it to the rows, so a
+    file that is there is the right one. A reader that finds none decodes `images/` instead.
+    """
+    return face_set.path / f"packed-{face_set.dataset_id}.npy"
+
+
 def split_of(group: str) -> Split:
     """The split of a near-duplicate group, drawn by hash: it never depends on other rows."""
     draw = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "big") / 2**64
