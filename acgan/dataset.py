@@ -1,0 +1,135 @@
+"""A face set as arrays: packed uint8 pictures and a label table, read without a loader."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.functional import interpolate
+from torchvision.io import ImageReadMode, decode_image
+
+from manifest.errors import UserError
+from manifest.faces import FaceSet, Split, read_face_set
+from manifest.files import atomic_file
+from manifest.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+RESIZE_CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Pictures uint8 [N,3,S,S] (an array, or a read-only memory map) and labels int64 [N,A].
+
+    Labels are class indices in the vocabulary's order, -1 for unknown.
+    """
+
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    vocabulary: Vocabulary
+    dataset_id: str
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def image_size(self) -> int:
+        return int(self.images.shape[-1])
+
+    def class_counts(self) -> dict[str, list[int]]:
+        """Per group, how many of these faces each class has."""
+        return {
+            group.name: np.bincount(
+                self.labels[self.labels[:, a] >= 0, a], minlength=len(group.classes)
+            ).tolist()
+            for a, group in enumerate(self.vocabulary)
+        }
+
+
+def load_faces(
+    path: Path, split: Split | None = None, *, image_size: int | None = None, in_memory: bool = True
+) -> Faces:
+    """Read one split of a face set (all rows when `split` is None).
+
+    With `in_memory=False` pictures of the whole set stay in their packed file; with a split the
+    rows are copied. Another `image_size` than the set's resizes (antialiased). Raises `UserError`.
+    """
+    face_set = read_face_set(path)
+    images: npt.NDArray[np.uint8] = open_packed(face_set)
+    labels = face_set.labels
+    if split is not None:
+        rows = face_set.indices(split)
+        images, labels = images[rows], labels[rows]
+    elif in_memory:
+        images = np.array(images)
+    if image_size is not None and image_size != images.shape[-1]:
+        images = resize_images(images, image_size)
+    return Faces(images, labels, face_set.vocabulary, face_set.dataset_id, path)
+
+
+def packed_path(face_set: FaceSet) -> Path:
+    """Where the packed pictures of this face set lie."""
+    return face_set.path / f"packed-{face_set.dataset_id}.npy"
+
+
+def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
+    """The packed pictures, uint8 [N,3,S,S] in the order of faces.csv, as a read-only memory map.
+
+    Packs the PNGs first when the file is missing or does not fit the face set.
+    """
+    path = packed_path(face_set)
+    expected = (len(face_set), 3, face_set.image_size, face_set.image_size)
+    if path.is_file():
+        try:
+            packed = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError):
+            log.warning("%s is damaged; packing the pictures again", path)
+        else:
+            if packed.shape == expected and packed.dtype == np.uint8:
+                return packed
+            log.warning("%s does not fit the face set; packing the pictures again", path)
+    write_packed(face_set, path)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def write_packed(face_set: FaceSet, path: Path) -> None:
+    """Decode every picture once into `path`. Raises `UserError` naming a bad picture."""
+    size = face_set.image_size
+    header = {
+        "descr": "|u1",
+        "fortran_order": False,
+        "shape": (len(face_set), 3, size, size),
+    }
+    with atomic_file(path) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for index in range(len(face_set)):
+            file.write(_read_picture(face_set.image_path(index), size).tobytes())
+
+
+def _read_picture(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    try:
+        picture = decode_image(str(path), mode=ImageReadMode.RGB).numpy()
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0][:120]
+        raise UserError(f"not a readable picture: {reason}", where=str(path)) from None
+    if picture.shape != (3, size, size):
+        raise UserError(
+            f"{picture.shape[2]}x{picture.shape[1]} px, the face set says {size}", where=str(path)
+        )
+    return picture
+
+
+def resize_images(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """Resize uint8 [N,3,S,S] to another side, bilinear with antialiasing."""
+    out = np.empty((len(images), 3, size, size), np.uint8)
+    for start in range(0, len(images), RESIZE_CHUNK):
+        chunk = torch.from_numpy(np.array(images[start : start + RESIZE_CHUNK])).float()
+        small = interpolate(chunk, (size, size), mode="bilinear", antialias=True)
+        out[start : start + RESIZE_CHUNK] = small.round_().clamp_(0, 255).byte().numpy()
+    return out

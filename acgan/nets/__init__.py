@@ -1,0 +1,29 @@
+"""The nets, built from a description that a snapshot can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from acgan.nets.small import SmallDiscriminator, SmallGenerator
+
+GENERATORS: dict[str, Callable[..., nn.Module]] = {"small": SmallGenerator}
+DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"small": SmallDiscriminator}
+
+
+def build_generator(architecture: Mapping[str, Any]) -> nn.Module:
+    """A generator from its description: `kind`, `image_size`, `z_dim`, `sizes` and the widths.
+
+    Called as `generator(z float32 [N,z_dim], labels int64 [N,A]) -> [N,3,S,S]` in -1..1.
+    """
+    settings = dict(architecture)
+    return GENERATORS[settings.pop("kind")](**settings)
+
+
+def build_discriminator(
+    kind: str, image_size: int, sizes: Sequence[int], settings: Mapping[str, Any]
+) -> nn.Module:
+    """A discriminator, called as `discriminator(images) -> adv_logits [N], cls_logits [N,C]`."""
+    return DISCRIMINATORS[kind](image_size, sizes, **settings)

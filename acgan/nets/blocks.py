@@ -1,0 +1,112 @@
+"""Pieces that several nets share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class LabelEmbedding(nn.Module):
+    """Labels int64 [N,A] (-1 unknown) -> [N,dim]: a row per class and per unknown, summed.
+
+    The share of a group in the sum's variance grows with its information, log K.
+    """
+
+    def __init__(self, sizes: Sequence[int], dim: int) -> None:
+        super().__init__()
+        starts = [0]
+        for size in sizes[:-1]:
+            starts.append(starts[-1] + size + 1)
+        self.register_buffer("starts", torch.tensor(starts), persistent=False)
+        self.table = nn.Embedding(sum(sizes) + len(sizes), dim)
+        total = sum(math.log(size) for size in sizes)
+        with torch.no_grad():
+            for start, size in zip(starts, sizes, strict=True):
+                self.table.weight[start : start + size + 1] *= math.sqrt(math.log(size) / total)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return self.table(labels + 1 + self.starts).sum(dim=1)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """BatchNorm over the batch of all processes, so that N processes compute what one does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(x)
+        moments = torch.cat([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))])
+        mean, square = (all_reduce(moments) / dist.get_world_size()).chunk(2)
+        variance = square - mean.square()
+        count = x.numel() / x.shape[1] * dist.get_world_size()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale = torch.rsqrt(variance + self.eps)
+        if self.affine:
+            scale = scale * self.weight
+        shift = -mean * scale
+        if self.affine:
+            shift = shift + self.bias
+        return x * scale[:, None, None] + shift[:, None, None]
+
+
+class Heads(nn.Module):
+    """Features [N,F] -> adversarial logit [N] and the class logits of all groups [N,sum K].
+
+    With `slots=2` every class has a real and a fake logit, next to each other (ADC).
+    """
+
+    def __init__(self, features: int, sizes: Sequence[int], slots: int = 1) -> None:
+        super().__init__()
+        self.adversarial = nn.Linear(features, 1)
+        self.classes = nn.Linear(features, slots * sum(sizes)) if sizes else None
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        adversarial = self.adversarial(features).squeeze(1)
+        if self.classes is None:
+            return adversarial, features.new_zeros(len(features), 0)
+        return adversarial, self.classes(features)
+
+
+class MinibatchDeviation(nn.Module):
+    """Append the standard deviation over groups of samples as one more channel.
+
+    Progressive GAN (1710.10196), section 3: lets the discriminator see a lack of variety.
+    """
+
+    def __init__(self, group: int = 8) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, x: Tensor) -> Tensor:
+        group = self.group if len(x) % self.group == 0 else len(x)
+        grouped = x.unflatten(0, (group, -1))
+        deviation = grouped.var(dim=0, correction=0).add(1e-8).sqrt().mean(dim=(1, 2, 3))
+        channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+        return torch.cat([x, channel], dim=1)
+
+
+def icnr_(conv: nn.Conv2d, factor: int = 2) -> nn.Conv2d:
+    """Initialise a convolution before PixelShuffle so that the enlarged picture has no grid.
+
+    Aitken et al. (1707.02937): all sub-pixels of one output pixel start with equal weights.
+    """
+    with torch.no_grad():
+        kept = conv.weight[:: factor * factor].clone()
+        conv.weight.copy_(kept.repeat_interleave(factor * factor, dim=0))
+    return conv
+
+
+def base_and_doublings(image_size: int) -> tuple[int, int]:
+    """The side of the first feature map (4 to 7) and how often it doubles: 96 -> (6, 4)."""
+    doublings = int(math.log2(image_size)) - 2
+    base = image_size >> doublings
+    if doublings < 1 or base << doublings != image_size:
+        raise ValueError(f"no net draws {image_size} px")
+    return base, doublings

@@ -1,0 +1,101 @@
+"""The nets for CPUs: strided convolutions in the discriminator, cheap stages in the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from acgan.nets.blocks import (
+    BatchNorm,
+    Heads,
+    LabelEmbedding,
+    MinibatchDeviation,
+    base_and_doublings,
+    icnr_,
+)
+
+
+class Stage(nn.Module):
+    """Convolution, PixelShuffle x2, BatchNorm, scale and shift from the latent, ReLU.
+
+    With `noise` every pixel gets its own random number, weighted per channel (StyleGAN).
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, latent: int) -> None:
+        super().__init__()
+        self.conv = icnr_(nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1))
+        self.shuffle = nn.PixelShuffle(2)
+        self.norm = BatchNorm(channels_out, affine=False)
+        self.scale = nn.Linear(latent, channels_out)
+        self.shift = nn.Linear(latent, channels_out)
+
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        x = self.norm(self.shuffle(self.conv(x)))
+        scale, shift = self.scale(latent)[:, :, None, None], self.shift(latent)[:, :, None, None]
+        return torch.relu(x * (1 + scale) + shift)
+
+
+class SmallGenerator(nn.Module):
+    """z [N,Z] and labels int64 [N,A] -> pictures [N,3,S,S] in -1..1."""
+
+    def __init__(
+        self,
+        image_size: int,
+        z_dim: int,
+        sizes: Sequence[int],
+        *,
+        embedding: int = 64,
+        first: int = 128,
+        channels: Sequence[int] = (80, 40, 20, 16, 16, 16),
+    ) -> None:
+        super().__init__()
+        self.base, doublings = base_and_doublings(image_size)
+        widths = [first, *channels[:doublings]]
+        latent = z_dim + (embedding if sizes else 0)
+        self.embed = LabelEmbedding(sizes, embedding) if sizes else None
+        self.start = nn.Linear(latent, first * self.base**2)
+        self.stages = nn.ModuleList(Stage(a, b, latent) for a, b in pairwise(widths))
+        self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        latent = z if self.embed is None else torch.cat([z, self.embed(labels)], dim=1)
+        x = self.start(latent).unflatten(1, (-1, self.base, self.base))
+        for stage in self.stages:
+            x = stage(x, latent)
+        return torch.tanh(self.to_rgb(x))
+
+
+class SmallDiscriminator(nn.Module):
+    """Pictures [N,3,S,S] -> adversarial logits [N], class logits [N, slots * sum K]."""
+
+    def __init__(
+        self,
+        image_size: int,
+        sizes: Sequence[int],
+        *,
+        channels: Sequence[int] = (32, 64, 128, 192, 192, 192),
+        slots: int = 1,
+        minibatch_deviation: bool = False,
+    ) -> None:
+        super().__init__()
+        base, halvings = base_and_doublings(image_size)
+        widths = [3, *channels[:halvings]]
+        layers: list[nn.Module] = []
+        for a, b in pairwise(widths):
+            layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        if minibatch_deviation:
+            layers.append(MinibatchDeviation())
+        features = widths[-1]
+        self.body = nn.Sequential(
+            *layers,
+            nn.Conv2d(features + minibatch_deviation, features, base),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+        )
+        self.heads = Heads(features, sizes, slots)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.heads(self.body(images))
