@@ -102,7 +102,7 @@ class Verifier:
         return 1.0 / (1.0 + np.exp(-logits.mean(axis=1)))
 
 
-CROP_SIDE_PX = 40
+CROP_SIDE_PX = 32
 
 
 def crop_views(

@@ -54,7 +54,7 @@ class TrainVerifierOptions(CommonOptions):
     """Train the network that keeps or rejects what the cascade proposes."""
 
     out: Path
-    """ONNX file to write; a checkpoint beside it lets the same command go on."""
+    """ONNX file to write; rewritten after every round."""
 
     keep: tuple[Path, ...] = ()
     """Zips or folders of face crops, for example detections you kept."""
@@ -64,6 +64,9 @@ class TrainVerifierOptions(CommonOptions):
 
     pictures: tuple[Path, ...] = ()
     """Folders of pictures with a boxes.csv (file,x,y,w,h) that lists every face in them."""
+
+    start_from: Path | None = None
+    """Verifier to go on from, for example the shipped one; a fresh network by default."""
 
     cascade: Path | None = None
     """Cascade whose false proposals are mined from the pictures; the shipped one by default."""

@@ -18,6 +18,9 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _CROP_INSET = (0.03, 0.035, 0.94, 0.94)
 # Side of the intermediate view: views shrink from here by averaging, as a working picture does.
 _FINE_SIDE_PX = 96
+# Share of the face pictures that nothing is fitted on.
+_HELD_SHARE = 0.12
+_FEWEST_FACES = 20
 
 Box = tuple[float, float, float, float]
 
@@ -103,6 +106,21 @@ def read_boxes(table: Path) -> dict[str, list[Box]]:
                 "not a box", where=f"{table}:{line}", hint="columns file,x,y,w,h"
             ) from None
     return boxes
+
+
+def split_faces(
+    pictures: list[BoxedPicture], seed: int
+) -> tuple[list[BoxedPicture], list[BoxedPicture]]:
+    """Pictures with a face: those to fit on, and those held back to set thresholds and measure."""
+    with_face = [p for p in pictures if p.faces]
+    if len(with_face) < _FEWEST_FACES:
+        raise UserError(
+            f"{len(with_face)} pictures with a face are too few to train on",
+            hint=f"give at least {_FEWEST_FACES} with --crops or --pictures",
+        )
+    order = np.random.default_rng(seed).permutation(len(with_face))
+    cut = max(1, int(len(with_face) * _HELD_SHARE))
+    return [with_face[i] for i in order[cut:]], [with_face[i] for i in order[:cut]]
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from cli.output import emit_json, explain_dry_run
 from cli.progress import progress
-from manifest.errors import UserError
 from preprocess.cascade.boost import Stage, StageGoal, stage_sums, train_stage
 from preprocess.cascade.features import WINDOW_PX, all_features, feature_codes, integrals
 from preprocess.cascade.mining import Backgrounds, mine
@@ -24,14 +23,12 @@ from preprocess.cascade.samples import (
     draw_view,
     read_boxed,
     read_crops,
+    split_faces,
 )
 from preprocess.cascade.xml import Cascade, read_xml, write_xml
 
 _log = logging.getLogger(__name__)
 
-# Share of the face pictures that only sets thresholds.
-_HELD_SHARE = 0.12
-_FEWEST_FACES = 20
 _CODE_CHUNK = 4096
 
 
@@ -92,21 +89,6 @@ def train_cascade(options: TrainCascadeOptions) -> None:
             "held_hit_rate": round(held_codes.shape[1] / len(held_windows), 4),
         }
     )
-
-
-def split_faces(
-    pictures: list[BoxedPicture], seed: int
-) -> tuple[list[BoxedPicture], list[BoxedPicture]]:
-    """Pictures with a face, apart into those to fit on and those that set thresholds."""
-    with_face = [p for p in pictures if p.faces]
-    if len(with_face) < _FEWEST_FACES:
-        raise UserError(
-            f"{len(with_face)} pictures with a face are too few to train on",
-            hint=f"give at least {_FEWEST_FACES} with --crops or --pictures",
-        )
-    order = np.random.default_rng(seed).permutation(len(with_face))
-    cut = max(1, int(len(with_face) * _HELD_SHARE))
-    return [with_face[i] for i in order[cut:]], [with_face[i] for i in order[:cut]]
 
 
 def draw_windows(pictures: list[BoxedPicture], count: int, seed: int) -> np.ndarray:

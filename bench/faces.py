@@ -1,0 +1,168 @@
+"""`bench faces`: what a detector finds, measured on boxes drawn by hand.
+
+A detection hits a face when its centre lies within a quarter of the face's side from the face's
+centre and its side is 0.67 to 2.2 times the face's: cascades differ in what they call a face.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bench.options_faces import FacesOptions
+from cli.output import emit_json, explain_dry_run, say
+from cli.progress import progress
+from manifest.errors import UserError
+from preprocess.detect import DetectorConfig, Face, FaceDetector
+
+Box = tuple[float, float, float, float]
+
+_MAX_CENTRE_SHIFT = 0.25
+_SIDE_RATIO = (0.67, 2.2)
+
+
+@dataclass(frozen=True)
+class TrueFace:
+    """A face drawn by hand; of kind `other` it is neither target nor false positive."""
+
+    box: Box
+    kind: str
+
+
+@dataclass(frozen=True)
+class PictureScore:
+    """Which faces were found (bool per face, in order) and the detections that hit none."""
+
+    found: tuple[bool, ...]
+    false: tuple[Face, ...]
+
+
+def run(options: FacesOptions) -> None:
+    """Detect in every listed picture and end with one JSON line of counts."""
+    truth = read_truth(options.boxes)
+    config = detector_config(options)
+    if options.dry_run:
+        explain_dry_run(options, [f"search {len(truth)} pictures with {config}"])
+        return
+    detector = FaceDetector(config)
+    scores: dict[str, PictureScore] = {}
+    with progress("pictures", len(truth), quiet=options.quiet) as advance:
+        for name, faces in truth.items():
+            picture = _read(options.pictures / name)
+            if options.equalize:
+                picture = _equalized(picture, config.working_side_px)
+            scores[name] = score_picture(detector.detect(picture), faces)
+            advance()
+    if options.list_misses:
+        _list_misses(truth, scores)
+    emit_json(summary(truth, scores))
+
+
+def detector_config(options: FacesOptions) -> DetectorConfig:
+    """The shipped default, or a bare cascade without verifier, with the options laid over it."""
+    config = DetectorConfig()
+    if options.cascade is not None:
+        config = DetectorConfig(
+            cascade=options.cascade, min_neighbors=2, working_side_px=512, min_score=0.0
+        )
+    given = {
+        "min_neighbors": options.min_neighbors,
+        "working_side_px": options.working_side_px,
+        "min_score": options.min_score,
+    }
+    return replace(config, **{k: v for k, v in given.items() if v is not None})
+
+
+def read_truth(table: Path) -> dict[str, list[TrueFace]]:
+    """True faces by file name; UserError names the row that is malformed."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(
+            "no such table", where=str(table), hint="columns file,x,y,w,h, perhaps kind"
+        ) from None
+    truth: dict[str, list[TrueFace]] = {}
+    for line, row in enumerate(rows, start=2):
+        try:
+            faces = truth.setdefault(row["file"], [])
+            cells = [row[c] for c in ("x", "y", "w", "h")]
+            if any(cells):
+                x, y, w, h = (float(c) for c in cells)
+                faces.append(TrueFace((x, y, w, h), row.get("kind") or "front"))
+        except (KeyError, TypeError, ValueError):
+            raise UserError(
+                "not a box", where=f"{table}:{line}", hint="columns file,x,y,w,h"
+            ) from None
+    return truth
+
+
+def hits(detection: Box, face: Box) -> bool:
+    """Whether a detection (xywh) is this face (xywh)."""
+    side = (face[2] + face[3]) / 2
+    shift_x = detection[0] + detection[2] / 2 - face[0] - face[2] / 2
+    shift_y = detection[1] + detection[3] / 2 - face[1] - face[3] / 2
+    ratio = (detection[2] + detection[3]) / 2 / side
+    near = float(np.hypot(shift_x, shift_y)) <= _MAX_CENTRE_SHIFT * side
+    return near and _SIDE_RATIO[0] <= ratio <= _SIDE_RATIO[1]
+
+
+def score_picture(detections: list[Face], faces: list[TrueFace]) -> PictureScore:
+    """Match detections, best first, with faces; each face takes one, further ones are false."""
+    found, false = [False] * len(faces), []
+    for detection in sorted(detections, key=lambda d: -d.score):
+        targets = [i for i, f in enumerate(faces) if hits(detection.box_xywh, f.box)]
+        free = [i for i in targets if not found[i] and faces[i].kind != "other"]
+        if free:
+            found[free[0]] = True
+        elif not any(faces[i].kind == "other" for i in targets):
+            false.append(detection)
+    return PictureScore(tuple(found), tuple(false))
+
+
+def summary(
+    truth: dict[str, list[TrueFace]], scores: dict[str, PictureScore]
+) -> dict[str, float | int]:
+    """Recall over all targets and over frontal ones, and the counts behind them."""
+    pairs = [
+        (face.kind, found)
+        for name, faces in truth.items()
+        for face, found in zip(faces, scores[name].found, strict=True)
+        if face.kind != "other"
+    ]
+    front = [found for kind, found in pairs if kind == "front"]
+    return {
+        "recall": round(sum(found for _, found in pairs) / max(len(pairs), 1), 4),
+        "front_recall": round(sum(front) / max(len(front), 1), 4),
+        "false_positives": sum(len(s.false) for s in scores.values()),
+        "pictures": len(truth),
+        "boxes": len(pairs),
+    }
+
+
+def _read(path: Path) -> np.ndarray:
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise UserError("cannot read this picture", where=str(path))
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+def _equalized(rgb: np.ndarray, side_px: int) -> np.ndarray:
+    scale = side_px / max(rgb.shape[:2])
+    size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cv2.equalizeHist(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
+
+
+def _list_misses(truth: dict[str, list[TrueFace]], scores: dict[str, PictureScore]) -> None:
+    for name, score in scores.items():
+        for face, found in zip(truth[name], score.found, strict=True):
+            if not found and face.kind != "other":
+                say(f"missed {name} {face.kind} {face.box}")
+        for detection in score.false:
+            box = tuple(round(v) for v in detection.box_xywh)
+            say(f"false {name} {box} score {detection.score:.3f}")
