@@ -1,0 +1,34 @@
+"""`python -m preprocess`: pictures to faces, tags to attributes, face sets in and out."""
+
+from cli import Command, main
+from preprocess.cascade.options import TrainCascadeOptions, TrainVerifierOptions
+from preprocess.options import (
+    AuditOptions,
+    CropOptions,
+    ExportOptions,
+    ImportOptions,
+    TagOptions,
+)
+
+COMMANDS = {
+    "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces."),
+    "tag": Command(TagOptions, "preprocess.tag:tag", "Turn the posts' tags into attributes."),
+    "import": Command(
+        ImportOptions, "preprocess.import_set:import_set", "Take in faces with a label table."
+    ),
+    "audit": Command(
+        AuditOptions, "preprocess.audit:audit", "Check labels against the colours in the faces."
+    ),
+    "export": Command(ExportOptions, "preprocess.export:export", "Write a face set for others."),
+    "train-cascade": Command(
+        TrainCascadeOptions, "preprocess.cascade.train:train_cascade", "Train the LBP cascade."
+    ),
+    "train-verifier": Command(
+        TrainVerifierOptions,
+        "preprocess.cascade.verifier:train_verifier",
+        "Train the network behind the cascade.",
+    ),
+}
+
+if __name__ == "__main__":
+    main("preprocess", COMMANDS)

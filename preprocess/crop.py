@@ -1,0 +1,254 @@
+"""`python -m preprocess crop`: from a folder of pictures to a set of square faces."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cli import emit_json, explain_dry_run, next_step, progress
+from manifest import UserError
+from manifest.faces import FaceRow, split_of
+from manifest.vocabulary import load_vocabulary
+from manifest.workspace import Workspace
+from preprocess.detect import (
+    SHIPPED_CASCADE,
+    SHIPPED_VERIFIER,
+    DetectorConfig,
+    FaceDetector,
+)
+from preprocess.duplicates import group_names, near_pairs, unpack_hashes
+from preprocess.face_set import (
+    RejectRow,
+    dataset_id_of,
+    existing_info,
+    face_set_folder,
+    reject_counts,
+    write_faces,
+    write_info,
+)
+from preprocess.journal import Journal
+from preprocess.options import CropOptions
+from preprocess.picture import (
+    CropSettings,
+    PictureRecord,
+    PictureTask,
+    process_picture,
+    rejected,
+)
+from preprocess.sources import crawled_tasks, folder_tasks
+from preprocess.workers import run_tasks, worker_count
+
+log = logging.getLogger(__name__)
+
+ROTATIONS_DEG = (-25.0, 25.0)
+# Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
+MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
+
+WorkOnAll = Callable[[Iterable[PictureTask]], Iterator[PictureRecord]]
+
+
+def crop(options: CropOptions) -> None:
+    """Crop every picture that is not done yet, then write the tables."""
+    settings = settings_of(options)
+    folder = face_set_folder(options.workspace, options.name)
+    raw = Workspace(options.workspace).raw
+    check_owner(folder, "crop")
+    tasks = list(folder_tasks(options.pictures) if options.pictures else crawled_tasks(raw))
+    where = str(options.pictures or raw)
+    if not tasks:
+        raise UserError("no picture here", where=where, hint="run `python -m crawler fetch`")
+    if options.dry_run:
+        plan = [f"look for faces in {len(tasks)} pictures of {where}", f"write {folder}"]
+        explain_dry_run(options, plan)
+        return
+    FaceDetector(settings.detector)  # a cascade that cannot be read is told before work starts
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder / "journal.jsonl", describe(settings))
+    with closing(journal):
+        if journal.had_other_settings:
+            log.info("settings changed: cropping all pictures again")
+        todo = [task for task in tasks if not journal.holds(task.key, task.stamp)]
+        info = existing_info(folder)
+        if not todo and is_finished(folder, info, journal, tasks):
+            log.info("all %d pictures are cropped already", len(tasks))
+        else:
+            if len(todo) < len(tasks):
+                log.info("%d of %d pictures are done already", len(tasks) - len(todo), len(tasks))
+            with progress("pictures", len(todo), quiet=options.quiet) as advance:
+                for record in work_on_all(options, settings, folder)(todo):
+                    journal.add(record)
+                    advance()
+            info = finish(folder, journal, settings, {task.key for task in tasks})
+    emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
+    if not info["counts"]["faces"]:
+        raise UserError(
+            f"no usable face in {len(tasks)} pictures",
+            where=str(folder / "rejects.csv"),
+            hint="the reasons are there; see --min-score, --min-face-px and --rotated",
+        )
+    next_step(f"python -m preprocess tag{_name_option(options)}")
+
+
+def _name_option(options: CropOptions) -> str:
+    return "" if options.name == "faces" else f" --name {options.name}"
+
+
+def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:
+    """What runs `process_picture` on all tasks: worker processes, or a Ray cluster."""
+    work = functools.partial(process_picture, settings=settings, images=folder / "images")
+    if options.ray is not None:
+        from preprocess.cluster import run_on_cluster  # noqa: PLC0415 (an extra)
+
+        absolute = functools.partial(work, images=(folder / "images").resolve())
+        return functools.partial(run_on_cluster, absolute, address=options.ray)
+    return functools.partial(
+        run_tasks,
+        work,
+        workers=worker_count(options.workers),
+        on_crash=functools.partial(rejected, reason="crashed the decoder"),
+    )
+
+
+def settings_of(options: CropOptions) -> CropSettings:
+    """What decides the outcome, from the options."""
+    return CropSettings(
+        size=options.size,
+        enlarge=options.enlarge,
+        min_score=options.min_score,
+        min_face_px=options.min_face_px,
+        min_sharpness=options.min_sharpness,
+        min_colourfulness=options.min_colourfulness,
+        max_padding=options.max_padding,
+        max_aspect=options.max_aspect,
+        max_megapixels=options.max_megapixels,
+        detector=DetectorConfig(
+            cascade=options.cascade,
+            verifier=options.verifier,
+            min_score=options.min_score / 2,
+            rotations_deg=ROTATIONS_DEG if options.rotated else (),
+        ),
+    )
+
+
+def describe(settings: CropSettings) -> dict[str, Any]:
+    """The settings as JSON, model files by their hash: the same on every machine."""
+    detector = settings.detector
+    verifier = detector.verifier or (SHIPPED_VERIFIER if detector.cascade is None else None)
+    content = asdict(settings)
+    content["detector"] |= {
+        "cascade": _fingerprint(detector.cascade or SHIPPED_CASCADE),
+        "verifier": verifier and _fingerprint(verifier),
+        "rotations_deg": list(detector.rotations_deg),
+    }
+    return content
+
+
+def _fingerprint(path: Path) -> str:
+    if not path.is_file():
+        raise UserError("no such file", where=str(path))
+    return f"{path.name} sha256:{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+
+
+def check_owner(folder: Path, maker: str) -> None:
+    """Raise `UserError` when the face set there was made by another command."""
+    made_by = existing_info(folder).get("made_by", maker)
+    if made_by != maker:
+        raise UserError(
+            f"this face set was made by `preprocess {made_by}`",
+            where=str(folder),
+            hint="give another --name",
+        )
+
+
+def is_finished(
+    folder: Path, info: dict[str, Any], journal: Journal, tasks: list[PictureTask]
+) -> bool:
+    """Whether the tables on disk are the ones of this journal and these pictures."""
+    return (
+        info.get("journal") == _journal_hash(journal)
+        and journal.stamps.keys() == {task.key for task in tasks}
+        and (folder / "faces.csv").is_file()
+        and (folder / "rejects.csv").is_file()
+    )
+
+
+def _journal_hash(journal: Journal) -> str:
+    return hashlib.sha256(journal.path.read_bytes()).hexdigest()[:16]
+
+
+def finish(
+    folder: Path, journal: Journal, settings: CropSettings, keys: set[str]
+) -> dict[str, Any]:
+    """Write journal, tables and dataset.json from all records; labels become stale and go."""
+    records = [record for record in journal.records() if record.key in keys]
+    journal.finish(records)
+    for stale in [folder / "attributes.csv", *folder.glob("packed-*.npy")]:
+        stale.unlink(missing_ok=True)
+    faces, rejects = face_rows(records), reject_rows(records)
+    write_faces(folder, faces, rejects)
+    vocabulary = load_vocabulary()
+    info = {
+        "made_by": "crop",
+        "image_size": settings.size,
+        "dataset_id": dataset_id_of(folder, faces, {}, vocabulary),
+        "vocabulary": vocabulary.to_json(),
+        "settings": describe(settings),
+        "journal": _journal_hash(journal),
+        "counts": {
+            "pictures": len(records),
+            "faces": len(faces),
+            "test": sum(face.split == "test" for face in faces),
+            "groups": len({face.group for face in faces}),
+            "rejects": reject_counts(rejects),
+        },
+    }
+    write_info(folder, info)
+    return info
+
+
+def face_rows(records: list[PictureRecord]) -> list[FaceRow]:
+    """The rows of faces.csv, near-duplicates and faces of one post grouped."""
+    flat = [(record, face) for record in records for face in record.faces]
+    if not flat:
+        return []
+    pairs = np.concatenate(
+        [
+            near_pairs(unpack_hashes([face.face_hash for _, face in flat]), MAX_FACE_DISTANCE),
+            near_pairs(
+                unpack_hashes([record.picture_hash for record, _ in flat]), MAX_PICTURE_DISTANCE
+            ),
+        ]
+    )
+    groups = group_names(
+        [face.file_name for _, face in flat], [record.post for record, _ in flat], pairs
+    )
+    return [
+        FaceRow(
+            face.file_name,
+            record.post,
+            record.picture,
+            *face.box,
+            face.score,
+            face.sharpness,
+            group,
+            split_of(group),
+        )
+        for (record, face), group in zip(flat, groups, strict=True)
+    ]
+
+
+def reject_rows(records: list[PictureRecord]) -> list[RejectRow]:
+    """The rows of rejects.csv."""
+    return [
+        (record.picture, record.post, face, reason, value)
+        for record in records
+        for face, reason, value in record.rejects
+    ]

@@ -1,0 +1,117 @@
+"""Pictures from strangers' files: every kind is turned into plain RGB, or refused with a reason."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+# Our own limit is checked as soon as the header is read, before any pixel is decoded.
+Image.MAX_IMAGE_PIXELS = None
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
+SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif")
+)
+_ORIENTATION_TAG = 0x0112
+
+RgbArray = npt.NDArray[np.uint8]
+
+
+class BadPicture(Exception):
+    """A picture that is set aside: the reason (a few words) and the number or text behind it."""
+
+    def __init__(self, reason: str, value: object = "") -> None:
+        super().__init__(f"{reason} {value}")
+        self.reason, self.value = reason, value
+
+
+class Picture:
+    """One picture file: its size first, pixels when asked for, upright and without alpha."""
+
+    def __init__(self, source: Path | bytes, *, max_megapixels: float, max_aspect: float) -> None:
+        """Read the header. Raises `BadPicture`."""
+        try:
+            self._data = source if isinstance(source, bytes) else source.read_bytes()
+        except OSError as error:
+            raise BadPicture("missing file", error.strerror) from None
+        if not self._data:
+            raise BadPicture("empty file")
+        image = self._open()
+        self.format = image.format
+        width, height = image.size
+        if width * height > max_megapixels * 1e6:
+            raise BadPicture("too many pixels", width * height)
+        aspect = max(width, height) / max(min(width, height), 1)
+        if aspect > max_aspect:
+            raise BadPicture("extreme aspect", round(aspect, 2))
+        turned = _orientation(image) in (5, 6, 7, 8)
+        self.width, self.height = (height, width) if turned else (width, height)
+
+    def full(self) -> Image.Image:
+        """The whole picture, RGB, first frame. Raises `BadPicture`."""
+        return self._decode(None)
+
+    def reduced(self, long_side_px: int) -> RgbArray:
+        """The picture at a fraction of its size, its long side at least `long_side_px` or whole.
+
+        JPEG is decoded at the lower scale outright, which is several times faster; others are
+        averaged over whole blocks. uint8 [h, w, 3]. Raises `BadPicture`.
+        """
+        image = self._decode(long_side_px)
+        factor = max(image.size) // long_side_px
+        return np.asarray(image.reduce(factor) if factor > 1 else image)
+
+    def _open(self) -> Image.Image:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return Image.open(io.BytesIO(self._data), formats=FORMATS)
+        # Decoders raise whatever broken bytes lead them to; any of it means a bad picture.
+        except Exception:
+            raise BadPicture("not a picture", self._data[:8].hex(" ")) from None
+
+    def _decode(self, long_side_px: int | None) -> Image.Image:
+        image = self._open()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if long_side_px is not None:
+                    share = long_side_px / max(image.size)
+                    image.draft("RGB", (round(image.width * share), round(image.height * share)))
+                image.load()
+                return plain_rgb(ImageOps.exif_transpose(image))
+        except Exception as error:
+            raise BadPicture("broken picture", str(error)[:80]) from None
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # broken EXIF data is no reason to lose the picture
+        return 1
+
+
+def plain_rgb(image: Image.Image) -> Image.Image:
+    """RGB of any mode: 16 bits scaled to 8, see-through parts over white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(ground, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Gray of unknown depth to 0..255: fractions times 255, more than 8 bits as 16."""
+    top = float(values.max(initial=0.0))
+    scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / max(top, 65535.0)
+    return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)

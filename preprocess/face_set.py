@@ -1,0 +1,157 @@
+"""Writing a face set: tables, dataset id, packed pictures; `manifest.faces` has the contract."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from manifest import UserError
+from manifest.faces import (
+    FACE_COLUMNS,
+    FACES_SCHEMA_VERSION,
+    REJECT_COLUMNS,
+    FaceRow,
+    hash_rows,
+)
+from manifest.files import atomic_file, read_json, write_csv, write_json
+from manifest.vocabulary import Vocabulary
+from manifest.workspace import Workspace, plain_name
+
+log = logging.getLogger(__name__)
+
+RejectRow = tuple[str, str, str, str, object]
+Labels = Mapping[str, Mapping[str, str]]
+
+
+def face_set_folder(workspace: Path, name: str) -> Path:
+    """`data/faces/<name>`. Raises `UserError` for a name that cannot be a folder's."""
+    return Workspace(workspace).faces / plain_name(name)
+
+
+def newest_face_set(workspace: Path) -> Path:
+    """The face set written last, labelled or not. Raises `UserError` when there is none."""
+    faces = Workspace(workspace).faces
+    found = sorted(faces.glob("*/dataset.json"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise UserError(
+            "no face set here", where=str(faces), hint="run `python -m preprocess crop`"
+        )
+    return found[-1].parent
+
+
+def existing_info(folder: Path) -> dict[str, Any]:
+    """The content of dataset.json, or an empty one when there is no face set yet."""
+    path = folder / "dataset.json"
+    return read_json(path, schema_version=FACES_SCHEMA_VERSION) if path.is_file() else {}
+
+
+def write_faces(folder: Path, faces: Sequence[FaceRow], rejects: Sequence[RejectRow]) -> None:
+    """Write faces.csv and rejects.csv, and delete pictures that no row names."""
+    write_csv(folder / "faces.csv", FACE_COLUMNS, map(astuple, faces))
+    write_csv(folder / "rejects.csv", REJECT_COLUMNS, rejects)
+    named = {face.file_name for face in faces}
+    for path in (folder / "images").iterdir():
+        if path.name not in named:
+            path.unlink()
+
+
+def write_info(folder: Path, info: Mapping[str, Any]) -> None:
+    """Write dataset.json; it comes last, so that what it tells of is there."""
+    write_json(folder / "dataset.json", info, schema_version=FACES_SCHEMA_VERSION)
+
+
+def dataset_id_of(folder: Path, faces: Sequence[FaceRow], labels: Labels, vocabulary: Any) -> str:
+    """The hash of all rows, labels, class names and picture files."""
+    rows: list[Sequence[object]] = [repr(vocabulary.to_json())]
+    rows += [(*astuple(face), *labels.get(face.file_name, {}).values()) for face in faces]
+    return hash_rows(rows, (_file_hash(folder / "images" / face.file_name) for face in faces))
+
+
+def _file_hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise UserError(
+            "a picture of the face set is gone", where=str(path), hint="run the crop again"
+        ) from None
+
+
+def write_labels(
+    folder: Path,
+    vocabulary: Vocabulary,
+    faces: Sequence[FaceRow],
+    labels: Labels,
+    info: Mapping[str, Any],
+) -> tuple[dict[str, Any], bool]:
+    """Write attributes.csv, the packed pictures and dataset.json.
+
+    `labels` holds, per file name, a value ("" for unknown) for every group, in the vocabulary's
+    order. Returns dataset.json's content, and whether anything had to be written.
+    """
+    dataset_id = dataset_id_of(folder, faces, labels, vocabulary)
+    counts = class_counts(vocabulary, labels)
+    content = {
+        **info,
+        "dataset_id": dataset_id,
+        "vocabulary": vocabulary.to_json(),
+        "class_counts": counts,
+    }
+    packed = folder / f"packed-{dataset_id}.npy"
+    stored = {name: value for name, value in existing_info(folder).items()}
+    stored.pop("schema_version", None)
+    if stored == content and packed.is_file() and (folder / "attributes.csv").is_file():
+        return content, False
+    size = int(info["image_size"])
+    for old in folder.glob("packed-*.npy"):
+        old.unlink()
+    pack(folder, [face.file_name for face in faces], size, packed)
+    rows = [(face.file_name, *labels[face.file_name].values()) for face in faces]
+    write_csv(folder / "attributes.csv", ("file_name", *vocabulary.names), rows)
+    write_info(folder, content)
+    return content, True
+
+
+def pack(folder: Path, file_names: Sequence[str], size: int, out: Path) -> None:
+    """All pictures in one .npy file, uint8 [N, 3, S, S] in row order, written picture by picture.
+
+    Raises `UserError` naming a picture that is gone, broken, or of another size.
+    """
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)),
+        "fortran_order": False,
+        "shape": (len(file_names), 3, size, size),
+    }
+    with atomic_file(out) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for name in file_names:
+            path = folder / "images" / name
+            try:
+                with Image.open(path) as image:
+                    pixels = np.asarray(image.convert("RGB"))
+            except (OSError, ValueError, SyntaxError):
+                raise UserError("not a readable picture", where=str(path)) from None
+            if pixels.shape != (size, size, 3):
+                raise UserError(f"the face set's pictures are {size} px wide", where=str(path))
+            file.write(np.ascontiguousarray(pixels.transpose(2, 0, 1)).tobytes())
+
+
+def class_counts(vocabulary: Vocabulary, labels: Labels) -> dict[str, dict[str, int]]:
+    """Per group, how many faces each class has; "" counts the unknown."""
+    counts = {group.name: dict.fromkeys((*group.classes, ""), 0) for group in vocabulary}
+    for group in vocabulary:
+        found = Counter(values[group.name] for values in labels.values())
+        counts[group.name].update(found)
+    return counts
+
+
+def reject_counts(rejects: Sequence[RejectRow]) -> dict[str, int]:
+    """How often each reason occurs, most frequent first."""
+    return dict(Counter(row[3] for row in rejects).most_common())

@@ -1,0 +1,211 @@
+"""The work on one picture, the same in every kind of worker: find faces, cut them, judge them."""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import imagehash
+import numpy as np
+from PIL import Image
+
+from manifest.files import write_bytes
+from preprocess.decode import BadPicture, Picture
+from preprocess.detect import DetectorConfig, FaceDetector
+from preprocess.geometry import BoxXywh, Square, enlarged_square
+from preprocess.quality import colourfulness, sharpness
+
+RESAMPLING = Image.Resampling.LANCZOS  # antialiased: its support grows with the shrinking factor
+FACE_HASH_SIDE, PICTURE_HASH_SIDE = 16, 8
+
+
+@dataclass(frozen=True)
+class PictureTask:
+    """One picture to work on. `key` names its faces' files; `stamp` changes when its bytes do."""
+
+    key: str
+    path: Path
+    post: str
+    picture: str
+    stamp: str
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """All that decides what comes out of a picture; recorded in dataset.json."""
+
+    size: int
+    enlarge: float
+    min_score: float
+    min_face_px: int
+    min_sharpness: float
+    min_colourfulness: float
+    max_padding: float
+    max_aspect: float
+    max_megapixels: float
+    detector: DetectorConfig
+
+
+@dataclass(frozen=True)
+class FaceRecord:
+    """A face that was kept: `box` is the square cut out, `face_box` the detection (both xywh)."""
+
+    file_name: str
+    box: BoxXywh
+    face_box: BoxXywh
+    score: float
+    sharpness: float
+    face_hash: str
+
+
+@dataclass(frozen=True)
+class PictureRecord:
+    """What came out of one picture; one line of the journal."""
+
+    key: str
+    post: str
+    picture: str
+    stamp: str
+    found: int = 0
+    picture_hash: str = ""
+    faces: list[FaceRecord] = field(default_factory=list)
+    rejects: list[tuple[str, str, object]] = field(default_factory=list)
+    """(face number or "", reason, the number or text behind it)"""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> PictureRecord:
+        faces = [FaceRecord(**face) for face in content.pop("faces")]
+        return PictureRecord(**content, faces=faces)
+
+
+@functools.cache
+def _detector(config: DetectorConfig) -> FaceDetector:
+    """One detector per process; one thread each, as there is one process per core."""
+    cv2.setNumThreads(1)
+    return FaceDetector(config)
+
+
+def rejected(task: PictureTask, reason: str, value: object = "") -> PictureRecord:
+    """The record of a picture that gave nothing."""
+    return PictureRecord(
+        task.key, task.post, task.picture, task.stamp, rejects=[("", reason, value)]
+    )
+
+
+def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> PictureRecord:
+    """Crop the faces of one picture into `images`. A bad picture gives a record with its reason."""
+    try:
+        picture = Picture(
+            task.path, max_megapixels=settings.max_megapixels, max_aspect=settings.max_aspect
+        )
+        small = picture.reduced(settings.detector.working_side_px)
+        faces = _detector(settings.detector).detect(small)
+        full = picture.full() if faces else None
+    except BadPicture as bad:
+        return rejected(task, bad.reason, bad.value)
+    if full is None:
+        return rejected(task, "no face")
+    record = PictureRecord(
+        task.key,
+        task.post,
+        task.picture,
+        task.stamp,
+        found=sum(face.score >= settings.min_score for face in faces),
+        picture_hash=str(imagehash.phash(Image.fromarray(small), hash_size=PICTURE_HASH_SIDE)),
+    )
+    scale_x, scale_y = full.width / small.shape[1], full.height / small.shape[0]
+    for number, face in enumerate(faces):
+        x, y, w, h = face.box_xywh
+        box = (x * scale_x, y * scale_y, w * scale_x, h * scale_y)
+        kept = _cut_face(full, box, face.score, settings)
+        if isinstance(kept, BadPicture):
+            record.rejects.append((str(number), kept.reason, kept.value))
+            continue
+        square, crop, sharp = kept
+        file_name = f"{task.key}-{number}.png"
+        write_bytes(images / file_name, png_bytes(crop))
+        record.faces.append(
+            FaceRecord(
+                file_name,
+                box=_rounded((square.x, square.y, square.side, square.side)),
+                face_box=_rounded(box),
+                score=round(face.score, 4),
+                sharpness=round(sharp, 4),
+                face_hash=str(imagehash.phash(crop, hash_size=FACE_HASH_SIDE)),
+            )
+        )
+    return record
+
+
+def _cut_face(
+    full: Image.Image, box: BoxXywh, score: float, settings: CropSettings
+) -> tuple[Square, Image.Image, float] | BadPicture:
+    """The square, its pixels and their sharpness, or why the face is not used."""
+    if score < settings.min_score:
+        return BadPicture("low score", round(score, 4))
+    if min(box[2:]) < settings.min_face_px:
+        return BadPicture("small face", round(min(box[2:]), 1))
+    square = enlarged_square(box, settings.enlarge, full.width, full.height)
+    padding = square.padding_share(full.width, full.height)
+    if padding > settings.max_padding:
+        return BadPicture("reaches past the picture", round(padding, 3))
+    crop = cut_square(full, square, settings.size)
+    pixels = np.asarray(crop)
+    sharp = sharpness(pixels)
+    if sharp < settings.min_sharpness:
+        return BadPicture("blurred", round(sharp, 4))
+    colour = colourfulness(pixels)
+    if colour < settings.min_colourfulness:
+        return BadPicture("monochrome", round(colour, 1))
+    return square, crop, sharp
+
+
+def cut_square(image: Image.Image, square: Square, size: int) -> Image.Image:
+    """The square's content at `size` px, Lanczos-filtered from the full-resolution picture.
+
+    Where the square reaches past the picture it is filled with one flat colour, the median of the
+    edge pixels there: repeated or mirrored borders would be learned as streaks.
+    """
+    left, top = max(0, -int(square.x // 1)), max(0, -int(square.y // 1))
+    right = max(0, int(-(-(square.x + square.side) // 1)) - image.width)
+    bottom = max(0, int(-(-(square.y + square.side) // 1)) - image.height)
+    if left or top or right or bottom:
+        canvas_size = (image.width + left + right, image.height + top + bottom)
+        ground = _edge_colour(image, sides=bool(left or right), ends=bool(top or bottom))
+        canvas = Image.new("RGB", canvas_size, ground)
+        canvas.paste(image, (left, top))
+        image, square = canvas, Square(square.x + left, square.y + top, square.side)
+    box = (square.x, square.y, square.x + square.side, square.y + square.side)
+    return image.resize((size, size), RESAMPLING, box=_within(box, image.size))
+
+
+def _within(box: BoxXywh, size: tuple[int, int]) -> BoxXywh:
+    """Take rounding errors of the last digit off a box (left, top, right, bottom)."""
+    return max(box[0], 0.0), max(box[1], 0.0), min(box[2], size[0]), min(box[3], size[1])
+
+
+def _edge_colour(image: Image.Image, *, sides: bool, ends: bool) -> tuple[int, int, int]:
+    pixels = np.asarray(image)
+    edges = [pixels[:, 0], pixels[:, -1]] if sides else []
+    edges += [pixels[0], pixels[-1]] if ends else []
+    red, green, blue = np.median(np.concatenate(edges), axis=0).astype(int)
+    return int(red), int(green), int(blue)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The picture as PNG; the same pixels always give the same bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def _rounded(box: BoxXywh) -> BoxXywh:
+    x, y, w, h = (round(value, 2) for value in box)
+    return x, y, w, h

@@ -1,0 +1,133 @@
+"""`python -m preprocess tag`: the crawl's tags become the face set's attribute table."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cli import emit_json, explain_dry_run, next_step
+from manifest import UserError
+from manifest.faces import REJECT_COLUMNS, FaceRow, read_faces
+from manifest.files import read_csv
+from manifest.raw import downloaded_pictures
+from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
+from manifest.workspace import Workspace
+from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
+from preprocess.options import TagOptions
+
+log = logging.getLogger(__name__)
+
+
+def tag(options: TagOptions) -> None:
+    """Label every face of a cropped set from its post's tags."""
+    folder = (
+        face_set_folder(options.workspace, options.name)
+        if options.name
+        else newest_face_set(options.workspace)
+    )
+    info = existing_info(folder)
+    if not info:
+        raise UserError("no such face set", where=str(folder), hint="run `python -m preprocess crop`")
+    if info.get("made_by") != "crop":
+        raise UserError(
+            "this face set came with its labels",
+            where=str(folder),
+            hint="give --name of a cropped one",
+        )
+    vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
+    faces = read_faces(folder)
+    if options.dry_run:
+        plan = [f"label {len(faces)} faces", f"write {folder / 'attributes.csv'}"]
+        explain_dry_run(options, plan)
+        return
+    posts = {face.post for face in faces}
+    raw = Workspace(options.workspace).raw
+    tags = {
+        picture.post: picture.general_tags
+        for picture in downloaded_pictures(raw)
+        if picture.post in posts
+    }
+    if faces and not tags:
+        raise UserError(
+            "none of these faces comes from the crawl, so there are no tags",
+            where=str(folder / "faces.csv"),
+            hint="give labels with `python -m preprocess import`",
+        )
+    labels = face_labels(faces, tags, faces_found(folder), vocabulary)
+    info.pop("schema_version", None)
+    content, written = write_labels(folder, vocabulary, faces, labels, info)
+    if not written:
+        log.info("labelled already, nothing has changed")
+    report_counts(vocabulary, content["class_counts"], rare=options.rare)
+    emit_json(
+        {
+            "face_set": str(folder),
+            "dataset_id": content["dataset_id"],
+            "faces": len(faces),
+            "labelled": sum(any(values.values()) for values in labels.values()),
+        }
+    )
+    next_step("python -m acgan train")
+
+
+def faces_found(folder: Path) -> dict[str, int]:
+    """How many faces each picture holds: the kept ones and those set aside for their quality."""
+    found = Counter(face.picture for face in read_faces(folder))
+    for _, row in read_csv(folder / "rejects.csv", REJECT_COLUMNS):
+        if row["face"] and row["reason"] != "low score":
+            found[row["picture"]] += 1
+    return dict(found)
+
+
+def face_labels(
+    faces: Sequence[FaceRow],
+    tags: Mapping[str, Iterable[str]],
+    found: Mapping[str, int],
+    vocabulary: Vocabulary,
+) -> dict[str, dict[str, str]]:
+    """Attribute values per file name, "" for unknown.
+
+    Tags describe a whole picture: with several faces in it, nobody can tell whose they are.
+    """
+    unknown = dict.fromkeys(vocabulary.names, "")
+    return {
+        face.file_name: dict(unknown)
+        if found.get(face.picture, 1) > 1
+        else vocabulary.read_tags(tags.get(face.post, ()))
+        for face in faces
+    }
+
+
+def report_counts(
+    vocabulary: Vocabulary, counts: Mapping[str, Mapping[str, int]], *, rare: int
+) -> None:
+    """Log the number of faces per class, and name the rare ones with the query that finds more."""
+    for group in vocabulary:
+        shown = ", ".join(f"{name or 'unknown'} {n}" for name, n in counts[group.name].items())
+        log.info("%s: %s", group.name, shown)
+    for group, name, count in rare_classes(vocabulary, counts, rare=rare):
+        log.warning(
+            "%s=%s is rare: %d faces; more: %s", group.name, name, count, crawl_query(group, name)
+        )
+
+
+def rare_classes(
+    vocabulary: Vocabulary, counts: Mapping[str, Mapping[str, int]], *, rare: int
+) -> list[tuple[Group, str, int]]:
+    """The classes with fewer than `rare` faces; a flag's "0" is not a class to look for."""
+    return [
+        (group, name, counts[group.name][name])
+        for group in vocabulary
+        for name in group.classes
+        if counts[group.name][name] < rare and not (group.kind == "flag" and name == "0")
+    ]
+
+
+def crawl_query(group: Group, name: str) -> str:
+    """The crawl command that finds more faces of a class."""
+    known = load_vocabulary()
+    if group.name in known.names and known.group(group.name).tags.get(name):
+        name = known.group(group.name).tags[name][0]
+    return f"python -m crawler fetch --tags '{name} solo'"
