@@ -135,6 +135,7 @@ def _fit_subsets(
     row, cut = np.unravel_index(int(gain[:, :-1].argmax()), (len(tried), 255))
     subset = np.zeros(256, bool)
     subset[order[row, : cut + 1]] = True
+    subset |= mass[row] == 0  # ties with the codes of non-faces, so the cut may leave it out
     left = low_lean[row, cut] / (low_mass[row, cut] + tiny)
     right_lean = all_lean[row, 0] - low_lean[row, cut]
     right = right_lean / (all_mass[row, 0] - low_mass[row, cut] + tiny)

@@ -38,20 +38,24 @@ class Backgrounds:
     """Draws scenes at random: boxed pictures, mosaics of head crops, drawn clutter."""
 
     def __init__(
-        self, pictures: list[BoxedPicture], crops: list[BoxedPicture], rng: np.random.Generator
+        self,
+        picture_sets: list[list[BoxedPicture]],
+        crops: list[BoxedPicture],
+        rng: np.random.Generator,
     ) -> None:
-        self._pictures = [_gray(p) for p in pictures]
+        self._sets = [[_gray(p) for p in pictures] for pictures in picture_sets]
         self._crops = [_gray(c) for c in crops]
         self._rng = rng
 
     def scene(self) -> Scene:
         """One random scene, resized, mirrored and retoned at random."""
         kind = self._rng.random()
-        if kind < 0.1 or not (self._pictures or self._crops):
+        if kind < 0.1 or not (self._sets or self._crops):
             return Scene(clutter(self._rng), np.empty((0, 4)))
-        if self._crops and (kind < 0.45 or not self._pictures):
+        if self._crops and (kind < 0.45 or not self._sets):
             return self._mosaic()
-        gray, faces = self._pictures[self._rng.integers(len(self._pictures))]
+        pictures = self._sets[self._rng.integers(len(self._sets))]
+        gray, faces = pictures[self._rng.integers(len(pictures))]
         long_side = np.exp(self._rng.uniform(np.log(100), np.log(900)))
         return self._resized(gray, faces, long_side / max(gray.shape))
 

@@ -109,10 +109,10 @@ def read_boxes(table: Path) -> dict[str, list[Box]]:
 
 
 def split_faces(
-    pictures: list[BoxedPicture], seed: int
+    picture_sets: list[list[BoxedPicture]], seed: int
 ) -> tuple[list[BoxedPicture], list[BoxedPicture]]:
     """Pictures with a face: those to fit on, and those held back to set thresholds and measure."""
-    with_face = [p for p in pictures if p.faces]
+    with_face = [p for pictures in picture_sets for p in pictures if p.faces]
     if len(with_face) < _FEWEST_FACES:
         raise UserError(
             f"{len(with_face)} pictures with a face are too few to train on",

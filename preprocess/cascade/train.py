@@ -40,8 +40,8 @@ def train_cascade(options: TrainCascadeOptions) -> None:
         return
     cv2.setNumThreads(1)  # the scans are small: threads cost more than they give
     crops = [p for source in options.crops for p in read_crops(source)]
-    pictures = [p for folder in options.pictures for p in read_boxed(folder)]
-    faces, held = split_faces([*crops, *pictures], options.seed)
+    picture_sets = [read_boxed(folder) for folder in options.pictures]
+    faces, held = split_faces([crops, *picture_sets], options.seed)
     cascade = _resumed(options.out)
     windows = draw_windows(faces, options.faces, options.seed)
     held_windows = draw_windows(held, max(options.faces // 4, 1), options.seed + 1)
@@ -53,7 +53,9 @@ def train_cascade(options: TrainCascadeOptions) -> None:
         for number in range(len(cascade.stages), options.stages):
             rng = np.random.default_rng((options.seed, number))
             wanted = options.negatives - len(negatives)
-            fresh = mine(cascade, Backgrounds(pictures, crops, rng), wanted, options.mining_cap_s)
+            fresh = mine(
+                cascade, Backgrounds(picture_sets, crops, rng), wanted, options.mining_cap_s
+            )
             negatives = np.concatenate([negatives, fresh])
             if len(negatives) < min(200, options.negatives // 4):
                 _log.warning("only %d negatives found: stopping before it overfits", len(negatives))

@@ -69,9 +69,9 @@ def train_verifier(options: TrainVerifierOptions) -> None:
     cv2.setNumThreads(1)
     keep = [p for source in options.keep for p in read_crops(source)]
     reject = [p for source in options.reject for p in read_crops(source)]
-    pictures = [p for folder in options.pictures for p in read_boxed(folder)]
-    faces, held = split_faces([*keep, *pictures], options.seed)
-    source = NegativeSource(pictures, keep, reject, options)
+    picture_sets = [read_boxed(folder) for folder in options.pictures]
+    faces, held = split_faces([keep, *picture_sets], options.seed)
+    source = NegativeSource(picture_sets, keep, reject, options)
     torch.manual_seed(options.seed)
     net = VerifierNet() if options.start_from is None else read_onnx(options.start_from)
     net = net.to(memory_format=torch.channels_last)
@@ -97,17 +97,17 @@ class NegativeSource:
 
     def __init__(
         self,
-        pictures: list[BoxedPicture],
+        picture_sets: list[list[BoxedPicture]],
         crops: list[BoxedPicture],
         reject: list[BoxedPicture],
         options: TrainVerifierOptions,
     ) -> None:
-        self._pictures = pictures
+        self._sets = picture_sets
         self._crops = crops
         self._pool = [Sample(p, box) for p in reject for box in p.faces]
         self._cascade = load_cascade(options.cascade or SHIPPED_CASCADE)
         self._seed = options.seed
-        if not (pictures or reject):
+        if not (picture_sets or reject):
             raise UserError(
                 "nothing without a face to learn from", hint="give --reject or --pictures"
             )
@@ -124,22 +124,27 @@ class NegativeSource:
 
     def _sample(self, rng: np.random.Generator) -> tuple[Sample, Jitter]:
         kind = rng.random()
-        if self._pool and (kind < _POOL_SHARE or not (self._crops or self._pictures)):
+        if self._pool and (kind < _POOL_SHARE or not (self._crops or self._sets)):
             # The newest negatives fooled the best network: half of the draws come from them.
             first = len(self._pool) // 2 if rng.random() < 0.5 else 0
             return self._pool[rng.integers(first, len(self._pool))], _OTHER_JITTER
-        if self._crops and (kind < _POOL_SHARE + _PART_SHARE or not self._pictures):
+        if self._crops and (kind < _POOL_SHARE + _PART_SHARE or not self._sets):
             return stray_window(self._crops[rng.integers(len(self._crops))], rng), _OTHER_JITTER
-        return stray_window(self._pictures[rng.integers(len(self._pictures))], rng), _OTHER_JITTER
+        return stray_window(self._picture(rng), rng), _OTHER_JITTER
+
+    def _picture(self, rng: np.random.Generator) -> BoxedPicture:
+        """Any folder with equal odds, then any picture of it."""
+        pictures = self._sets[rng.integers(len(self._sets))]
+        return pictures[rng.integers(len(pictures))]
 
     def mine(self, net: VerifierNet, number: int) -> None:
         """Add proposals off every face: all at first, later those the network takes for faces."""
-        if not self._pictures:
+        if not self._sets:
             return
         rng = np.random.default_rng((self._seed, 7, number))
         start, fresh, looked = time.monotonic(), [], 0
         while looked < _PROPOSALS_PER_ROUND:
-            picture = _varied(self._pictures[rng.integers(len(self._pictures))], rng)
+            picture = _varied(self._picture(rng), rng)
             samples = proposals(self._cascade, picture)
             looked += len(samples) + 10
             if number and samples:
@@ -165,19 +170,19 @@ def proposals(cascade: cv2.CascadeClassifier, picture: BoxedPicture) -> list[Sam
 
 
 def _varied(picture: BoxedPicture, rng: np.random.Generator) -> BoxedPicture:
-    """The picture at another size, perhaps mirrored or turned a little."""
-    long_side = float(np.exp(rng.uniform(np.log(200), np.log(900))))
+    """The picture at another size, perhaps mirrored."""
     height, width = picture.rgb.shape[:2]
-    scale = long_side / max(height, width)
-    mirror = -1.0 if rng.random() < 0.5 else 1.0
-    matrix = np.array([[scale * mirror, 0, 0 if mirror > 0 else scale * width - 1], [0, scale, 0]])
+    scale = float(np.exp(rng.uniform(np.log(200), np.log(900)))) / max(height, width)
     size = (max(round(width * scale), 25), max(round(height * scale), 25))
-    shrunk = cv2.resize(picture.rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else 1)
-    rgb = np.ascontiguousarray(shrunk[:, ::-1]) if mirror < 0 else shrunk
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    rgb = cv2.resize(picture.rgb, size, interpolation=interpolation)
+    mirrored = rng.random() < 0.5
     faces = []
     for x, y, w, h in picture.faces:
-        left = matrix[0, 0] * x + matrix[0, 2] if mirror > 0 else scale * (width - x - w)
-        faces.append((left, scale * y, scale * w, scale * h))
+        left = width - x - w if mirrored else x
+        faces.append((left * scale, y * scale, w * scale, h * scale))
+    if mirrored:
+        rgb = np.ascontiguousarray(rgb[:, ::-1])
     return BoxedPicture(picture.name, rgb, tuple(faces))
 
 
