@@ -1,0 +1,1 @@
+"""From a booru query to `data/raw`: polite, resumable, exact."""

@@ -16,9 +16,13 @@ CRAWL_SCHEMA_VERSION = 1
 
 PostStatus = Literal["listed", "done", "skipped", "failed", "forgotten"]
 
-# `tags` is a JSON object: kind (general, artist, character, copyright, meta) -> list of names.
-# `status` ends in done, skipped, failed or forgotten, with the reason beside it;
-# `file` is relative to data/raw: images/ab/ab12….ext, named by the md5 of the bytes.
+# posts: `tags` is a JSON object: kind (general, artist, character, copyright, meta) -> list of names;
+# `md5` is the booru's claim about the original; `file` is relative to data/raw, images/ab/ab12….ext,
+# named by the md5 of its own bytes (the same, but for a smaller variant of the picture);
+# `status` ends in done, skipped, failed or forgotten, with the reason beside it.
+# queries: `spans` is a JSON list of [high, low]: the ranges of post ids that were listed completely;
+# posts above `newer_than` do not count against the limit (they appeared after the first run).
+# tombstones: what must never come back; kind is post (site:id), md5, artist or tag.
 CRAWL_SCHEMA = """
 CREATE TABLE IF NOT EXISTS posts (
     site TEXT NOT NULL,
@@ -28,6 +32,7 @@ CREATE TABLE IF NOT EXISTS posts (
     tags TEXT NOT NULL,
     artist TEXT,
     source TEXT,
+    parent_id INTEGER,
     file_url TEXT,
     variant TEXT,
     file_ext TEXT,
@@ -39,7 +44,26 @@ CREATE TABLE IF NOT EXISTS posts (
     reason TEXT,
     file TEXT,
     PRIMARY KEY (site, post_id)
+);
+CREATE INDEX IF NOT EXISTS posts_by_status ON posts (site, status, reason);
+CREATE INDEX IF NOT EXISTS posts_by_md5 ON posts (md5);
+CREATE INDEX IF NOT EXISTS posts_by_file ON posts (file) WHERE file IS NOT NULL;
+CREATE TABLE IF NOT EXISTS queries (
+    site TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    ratings TEXT NOT NULL,
+    root TEXT NOT NULL,
+    spans TEXT NOT NULL,
+    listed INTEGER NOT NULL,
+    newer_than INTEGER,
+    PRIMARY KEY (site, tags, ratings)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tombstones (
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (kind, value)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (at TEXT NOT NULL, what TEXT NOT NULL);
 """
 
 
@@ -83,21 +107,21 @@ def downloaded_pictures(raw: Path) -> Iterator[RawPicture]:
                 f"schema version {version}, this program reads version {CRAWL_SCHEMA_VERSION}",
                 where=str(database),
             )
-        last_md5 = None
+        last_file = None
         for row in connection.execute(
-            "SELECT site, post_id, md5, file, tags, artist, source, rating FROM posts "
-            "WHERE status = 'done' ORDER BY md5, site, post_id"
+            "SELECT site, post_id, file, tags, artist, source, rating FROM posts "
+            "WHERE status = 'done' AND file IS NOT NULL ORDER BY file, site, post_id"
         ):
-            site, post_id, md5, file, tags, artist, source, rating = row
-            if md5 != last_md5:
+            site, post_id, file, tags, artist, source, rating = row
+            if file != last_file:
                 yield RawPicture(
                     site,
                     post_id,
-                    md5,
+                    Path(file).stem,
                     raw / file,
                     json.loads(tags),
                     artist or "",
                     source or "",
                     rating,
                 )
-            last_md5 = md5
+            last_file = file

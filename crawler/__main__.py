@@ -1,0 +1,14 @@
+"""`python -m crawler`: the crawl's commands and the function behind each."""
+
+from cli import Command, main
+from crawler.options import FetchOptions, ForgetOptions, PlanOptions, StatusOptions
+
+COMMANDS = {
+    "fetch": Command(FetchOptions, "crawler.fetch:fetch", "Crawl a booru into data/raw."),
+    "plan": Command(PlanOptions, "crawler.plan:plan", "Requests, files, bytes and time, first."),
+    "status": Command(StatusOptions, "crawler.status:status", "Posts by site, state and reason."),
+    "forget": Command(ForgetOptions, "crawler.forget:forget", "Remove an artist, post or tag."),
+}
+
+if __name__ == "__main__":
+    main("crawler", COMMANDS)

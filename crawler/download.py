@@ -1,0 +1,170 @@
+"""One file: fetched into a `.part`, checked against md5, type and size, moved into place."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from crawler.client import Client, PassingFault, Refused, read_chunks
+from crawler.picture import Header, read_header
+from crawler.policy import Policy
+from crawler.records import Variant
+from manifest.files import no_space
+
+MISMATCHES_TO_BELIEVE = 3
+SLOWEST_BYTES_PER_S = 2_000
+LONGEST_FILE_S = 600.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A file to fetch for a post."""
+
+    site: str
+    post_id: int
+    url: str
+    variant: Variant
+    md5: str | None
+
+    @property
+    def key(self) -> str:
+        """What two tasks for the same bytes share."""
+        return self.md5 if self.md5 and self.variant == "original" else self.url
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended: done with a file, or skipped or failed for a reason."""
+
+    task: Task
+    status: Literal["done", "skipped", "failed"]
+    reason: str | None = None
+    file: str | None = None
+    header: Header | None = None
+    size: int = 0
+    fetched_bytes: int = 0
+
+
+class Store:
+    """`images/ab/ab12….ext` under data/raw, and the folder of unfinished files beside it."""
+
+    def __init__(self, raw: Path) -> None:
+        self.raw = raw
+        self.parts = raw / "parts"
+
+    def clear_parts(self) -> None:
+        """Remove what a killed run left unfinished."""
+        self.parts.mkdir(parents=True, exist_ok=True)
+        for part in self.parts.glob("*.part"):
+            part.unlink(missing_ok=True)
+
+    def find(self, md5: str) -> tuple[Path, Header] | None:
+        """The picture with these very bytes, if it is here already."""
+        for path in sorted((self.raw / "images" / md5[:2]).glob(f"{md5}.*")):
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "md5").hexdigest() == md5:
+                    header = read_header(file)
+                    if header is not None:
+                        return path, header
+            path.unlink()
+        return None
+
+    def keep(self, part: Path, md5: str, ext: str) -> Path:
+        """Move a checked file to its place; the name comes from its bytes, never from a server."""
+        path = self.raw / "images" / md5[:2] / f"{md5}.{ext}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(path)
+        return path
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.raw).as_posix()
+
+
+def download(task: Task, client: Client, store: Store, policy: Policy) -> Outcome:
+    """Fetch and check one file. Raises `Unavailable` or `Stopped` when the crawl cannot go on."""
+    if task.md5 is not None and task.variant == "original" and (found := store.find(task.md5)):
+        path, header = found
+        return _done(task, store, path, header, path.stat().st_size, 0)
+    part = store.parts / f"{hashlib.sha256(task.key.encode()).hexdigest()[:32]}.part"
+    fetched = mismatches = attempt = 0
+    try:
+        while True:
+            try:
+                digest, size = _fetch(task.url, client, part, policy.max_file_bytes)
+                fetched += size
+                if task.md5 in (None, digest) or task.variant != "original":
+                    return _checked(task, store, policy, part, digest, size, fetched)
+                mismatches += 1
+                fault: Exception = PassingFault("md5 mismatch")
+                if mismatches >= MISMATCHES_TO_BELIEVE:
+                    return Outcome(task, "failed", "md5 mismatch", fetched_bytes=fetched)
+            except PassingFault as passing:
+                fault = passing
+            if attempt >= client.retries:
+                return Outcome(task, "failed", str(fault), fetched_bytes=fetched)
+            client.back_off(attempt, fault)
+            attempt += 1
+    except Refused as refusal:
+        status: Literal["skipped", "failed"] = (
+            "skipped" if str(refusal) == "too large" else "failed"
+        )
+        return Outcome(task, status, str(refusal)[:80], fetched_bytes=fetched)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_space(part) from error
+        raise
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _fetch(url: str, client: Client, part: Path, max_bytes: int) -> tuple[str, int]:
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    started = time.monotonic()
+    with client.file(url) as response, part.open("wb") as file:
+        declared = response.headers.get("Content-Length", "")
+        if declared.isascii() and declared.isdigit() and int(declared[:18]) > max_bytes:
+            raise Refused(0, "too large")
+        for chunk in _brisk(read_chunks(response, max_bytes, client.stop), started):
+            digest.update(chunk)
+            size += file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    if size == 0:
+        raise PassingFault("empty file")
+    return digest.hexdigest(), size
+
+
+def _brisk(chunks: Iterator[bytes], started: float) -> Iterator[bytes]:
+    """The same chunks. Raises `PassingFault` when they trickle in too slowly for too long."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        seconds = time.monotonic() - started
+        if seconds > LONGEST_FILE_S and size < SLOWEST_BYTES_PER_S * seconds:
+            raise PassingFault("timeout")
+        yield chunk
+
+
+def _checked(
+    task: Task, store: Store, policy: Policy, part: Path, digest: str, size: int, fetched: int
+) -> Outcome:
+    with part.open("rb") as file:
+        header = read_header(file)
+    if header is None:
+        return Outcome(task, "skipped", "not a picture", fetched_bytes=fetched)
+    if header.width * header.height > policy.max_pixels:
+        return Outcome(task, "skipped", "too many pixels", fetched_bytes=fetched)
+    path = store.keep(part, digest, header.ext)
+    return _done(task, store, path, header, size, fetched)
+
+
+def _done(task: Task, store: Store, path: Path, header: Header, size: int, fetched: int) -> Outcome:
+    return Outcome(task, "done", None, store.relative(path), header, size, fetched)

@@ -1,0 +1,305 @@
+"""`crawler fetch`: the crawl's main path.
+
+For each query: first the files that an earlier run left, then the listing, page by page, in its own
+thread, while a pool of threads downloads. This thread alone writes the state, so a kill at any
+point loses nothing but the files under way.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from cli import emit_json, explain_dry_run, next_step, progress
+from cli.progress import Advance
+from crawler.addresses import AddressGuard
+from crawler.client import Client
+from crawler.download import Outcome, Store, Task, download
+from crawler.listing import Lister, Progress, Step, walk
+from crawler.options import FetchOptions, QueryOptions
+from crawler.policy import Policy
+from crawler.politeness import Stopped, contact_of, user_agent
+from crawler.queries import Query, queries_of
+from crawler.state import PASSING, State
+from crawler.status import summary
+from manifest.errors import Unavailable, UserError
+from manifest.workspace import Workspace
+
+log = logging.getLogger(__name__)
+PAGES_AHEAD = 2
+WAITING_LOW = 200
+COMMIT_EVERY = 64
+COMMIT_INTERVAL_S = 0.5
+FAULTS_IN_A_ROW = 30
+
+
+@dataclass
+class Run:
+    """What one call of `fetch` did, over all its queries."""
+
+    listed: int = 0
+    malformed: int = 0
+    fetched: int = 0
+    fetched_bytes: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def fetch(options: FetchOptions) -> None:
+    """Crawl every query; print the counts; raise what stopped a site, once the others are done."""
+    queries = queries_of(options)
+    raw = Workspace(options.workspace).raw
+    if options.dry_run:
+        explain_dry_run(options, _intentions(queries, options, str(raw)))
+        return
+    contact = _contact(options, queries)
+    state, store, run = State(raw), Store(raw), Run()
+    store.clear_parts()
+    started = time.monotonic()
+    stopped_by: list[UserError] = []
+    try:
+        for query in queries:
+            client = client_for(query, options, user_agent(contact), options.connections)
+            state.note(f"begin {query.site} {query.tags!r}")
+            try:
+                _Crawl(query, options, state, store, client, run).run()
+                state.note(f"end {query.site} {query.tags!r}")
+            except UserError as error:
+                state.note(f"stop {query.site} {query.tags!r}: {error}")
+                stopped_by.append(error)
+                if len(queries) > 1:
+                    log.error("%s: %s", query.site, error)
+            finally:
+                client.close()
+    finally:
+        state.close()
+    result = summary(state.path, [query.site for query in queries])
+    seconds = round(time.monotonic() - started, 2)
+    emit_json(
+        result
+        | {
+            "run": {
+                "listed": run.listed,
+                "fetched": run.fetched,
+                "bytes": run.fetched_bytes,
+                "malformed_rows": run.malformed,
+                "seconds": seconds,
+            }
+        }
+    )
+    if stopped_by:
+        raise stopped_by[-1]
+    next_step("python -m preprocess crop")
+
+
+def client_for(query: Query, options: QueryOptions, agent: str, connections: int = 1) -> Client:
+    """The HTTP client for one site, with the limits that the options ask for."""
+    return Client(
+        AddressGuard(query.root),
+        agent,
+        rate=options.rate,
+        file_rate=2 * options.rate if options.file_rate is None else options.file_rate,
+        connections=connections,
+        timeout_s=options.timeout,
+        retries=options.retries,
+        retry_wait_s=options.retry_wait,
+    )
+
+
+def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[str]:
+    posts = f"up to {options.limit}" if options.limit else "all"
+    return [
+        f"list {posts} posts of {query.root} ({query.kind.kind}) for "
+        f"{query.kind.search(query.tags, query.ratings)!r} and put their files in {raw}"
+        for query in queries
+    ]
+
+
+def _contact(options: QueryOptions, queries: list[Query]) -> str | None:
+    contact = contact_of(options.contact)
+    if contact is None and any(query.root.startswith("https:") for query in queries):
+        log.warning(
+            "sites ask crawlers to say whom to reach: set --contact or $AVATAR_CONTACT to your "
+            "mail or web address"
+        )
+    return contact
+
+
+class _Crawl:
+    """One query: a listing thread and a pool of downloads, both reporting to this thread."""
+
+    def __init__(
+        self,
+        query: Query,
+        options: FetchOptions,
+        state: State,
+        store: Store,
+        client: Client,
+        run: Run,
+    ) -> None:
+        self._query, self._options, self._state, self._store = query, options, state, store
+        self._client, self._run = client, run
+        self._policy = Policy.of(options)
+        self._inbox: queue.SimpleQueue[Step | Exception | Future[Outcome] | None] = (
+            queue.SimpleQueue()
+        )
+        self._room = threading.Semaphore(PAGES_AHEAD)
+        self._pages_held = 0
+        self._waiting: deque[Task] = deque()
+        self._under_way: dict[str, list[Task]] = {}
+        self._ended: list[Outcome] = []
+        self._committed_at = time.monotonic()
+        self._faults_in_a_row = 0
+        self._started = time.monotonic()
+        self._bytes_before = run.fetched_bytes
+
+    def run(self) -> None:
+        """Crawl until the query is done. Raises what stopped it; the state is saved either way."""
+        begun = self._state.progress(self._query)
+        older = max(0, self._options.limit - begun.listed) if self._options.limit else None
+        pool = ThreadPoolExecutor(self._options.connections, thread_name_prefix="download")
+        lister = threading.Thread(target=self._list, args=(begun,), name="listing")
+        try:
+            with progress(self._query.site, older, quiet=self._options.quiet) as advance:
+                for task in self._state.pending(self._query, self._policy):
+                    self._waiting.append(task)
+                    if len(self._waiting) >= WAITING_LOW:
+                        self._work(pool, advance, until_waiting=WAITING_LOW // 2)
+                self._work(pool, advance, until_waiting=0)
+                lister.start()
+                self._work(pool, advance, until_waiting=None)
+        finally:
+            self._client.stop.set()
+            self._room.release()
+            pool.shutdown(wait=True, cancel_futures=True)
+            if lister.ident is not None:
+                lister.join()
+            self._take_finished()
+            self._commit()
+
+    def _list(self, begun: Progress) -> None:
+        """The listing thread: pages into the inbox, `PAGES_AHEAD` ahead at most; None ends it."""
+        query, client = self._query, self._client
+        lister = Lister(client, query, query.forms)
+        try:
+            for step in walk(lister, query.kind.page_size, self._options.limit, begun):
+                self._inbox.put(step)
+                self._room.acquire()
+                if client.stop.is_set():
+                    return
+            self._inbox.put(None)
+        except Stopped:
+            return
+        except Exception as error:
+            self._inbox.put(error)
+
+    def _work(self, pool: ThreadPoolExecutor, advance: Advance, until_waiting: int | None) -> None:
+        """Handle pages and files until few tasks wait, or (with None) until all is done."""
+        listing_error: Exception | None = None
+        listing = until_waiting is None
+        while True:
+            self._start_downloads(pool, advance)
+            if self._pages_held and len(self._waiting) <= WAITING_LOW:
+                self._pages_held -= 1
+                self._room.release()
+            if until_waiting and len(self._waiting) <= until_waiting:
+                return
+            if not listing and not self._waiting and not self._under_way:
+                break
+            try:
+                item = self._inbox.get(timeout=COMMIT_INTERVAL_S)
+            except queue.Empty:
+                self._commit()
+                continue
+            match item:
+                case Step():
+                    self._take_page(item, advance)
+                case Future():
+                    self._take_outcome(item.result(), advance)
+                case None:
+                    listing = False
+                case error:
+                    listing, listing_error = False, error
+            if len(self._ended) >= COMMIT_EVERY or (
+                self._ended and time.monotonic() - self._committed_at > COMMIT_INTERVAL_S
+            ):
+                self._commit()
+        self._commit()
+        if listing_error is not None:
+            raise listing_error
+
+    def _take_page(self, step: Step, advance: Advance) -> None:
+        tasks = self._state.record(self._query, step, self._policy)
+        self._waiting.extend(tasks)
+        self._pages_held += 1
+        self._run.listed += len(step.posts)
+        self._run.malformed += step.malformed
+        advance(len(step.posts) - len(tasks), note=self._note())
+
+    def _start_downloads(self, pool: ThreadPoolExecutor, advance: Advance) -> None:
+        while self._waiting and len(self._under_way) < 2 * self._options.connections:
+            task = self._waiting.popleft()
+            if task.key in self._under_way:
+                self._under_way[task.key].append(task)
+                continue
+            self._under_way[task.key] = []
+            future = pool.submit(download, task, self._client, self._store, self._policy)
+            future.add_done_callback(self._inbox.put)
+
+    def _take_outcome(self, outcome: Outcome, advance: Advance) -> None:
+        self._ended.append(outcome)
+        followers = self._under_way.pop(outcome.task.key)
+        if outcome.status == "done":
+            # The same bytes under another post: one file for both.
+            self._ended += [replace(outcome, task=task) for task in followers]
+        else:
+            self._waiting.extendleft(followers)
+            followers = []
+        if outcome.fetched_bytes:
+            self._run.fetched_bytes += outcome.fetched_bytes
+        if outcome.status == "done" and outcome.fetched_bytes:
+            self._run.fetched += 1
+        if outcome.reason:
+            self._run.reasons[outcome.reason] += 1
+        advance(1 + len(followers), note=self._note())
+        self._watch_for_a_dead_host(outcome)
+
+    def _watch_for_a_dead_host(self, outcome: Outcome) -> None:
+        passing = outcome.status == "failed" and (
+            outcome.reason in PASSING or (outcome.reason or "").startswith("http 5")
+        )
+        self._faults_in_a_row = self._faults_in_a_row + 1 if passing else 0
+        if self._faults_in_a_row >= FAULTS_IN_A_ROW:
+            raise Unavailable(
+                f"{FAULTS_IN_A_ROW} files in a row failed, the last with: {outcome.reason}",
+                where=self._query.site,
+                hint="run the same command later; it tries them again",
+            )
+
+    def _take_finished(self) -> None:
+        """What ended between the last look and the stop."""
+        while True:
+            try:
+                item = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(item, Future) and not item.cancelled() and item.exception() is None:
+                self._ended.append(item.result())
+
+    def _commit(self) -> None:
+        ended, self._ended = self._ended, []
+        if ended:
+            self._state.finish(ended)
+        self._committed_at = time.monotonic()
+
+    def _note(self) -> str:
+        run = self._run
+        seconds = max(1e-3, time.monotonic() - self._started)
+        speed = (run.fetched_bytes - self._bytes_before) / 1e6 / seconds
+        reasons = ", ".join(f"{reason} {n}" for reason, n in run.reasons.most_common(3))
+        note = f"{run.listed} listed, {run.fetched} files, {speed:.1f} MB/s"
+        return f"{note}; {reasons}" if reasons else note

@@ -1,0 +1,96 @@
+"""Options of the crawl's commands; light, so that `--help` is fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cli.options import CommonOptions
+
+Kind = Literal["auto", "danbooru", "moebooru", "gelbooru"]
+ListingChoice = Literal["auto", "json", "xml", "html"]
+RatingChoice = Literal["general", "sensitive", "questionable", "explicit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryOptions(CommonOptions):
+    site: str | None = None
+    """Root of a booru, such as https://yande.re; default: safebooru.donmai.us and konachan.net."""
+
+    kind: Kind = "auto"
+    """What the site runs; auto knows the well-known hosts."""
+
+    tags: str | None = None
+    """Tags to search for, in the site's own syntax; default: one that suits faces."""
+
+    rating: tuple[RatingChoice, ...] = ("general",)
+    """Ratings to take; asked of the site and checked on every post."""
+
+    limit: int = 1000
+    """Posts to list per site over all runs of the same query, newest first; 0: all of them."""
+
+    name: str | None = None
+    """Name of the site in the records; default: its host."""
+
+    listing: ListingChoice = "auto"
+    """Form of the listing; auto: the kind's best, the next one when the site has closed it."""
+
+    rate: float = 1.0
+    """Listing requests per second and host; 0: no limit."""
+
+    file_rate: float | None = None
+    """Files per second and host; default: twice --rate."""
+
+    contact: str | None = None
+    """Your mail or web address for the User-Agent, so that a site can reach you; default:
+    $AVATAR_CONTACT."""
+
+    variant: Literal["original", "sample"] = "original"
+    """The original (its md5 is checked) or the smaller sample, where the site has one."""
+
+    max_file_mb: float = 40.0
+    """Leave larger files out."""
+
+    max_megapixels: float = 100.0
+    """Leave larger pictures out."""
+
+    retries: int = 5
+    """Further tries of a request after a passing fault."""
+
+    retry_wait: float = 1.0
+    """Seconds before the first further try; doubled for each one after it, with jitter."""
+
+    timeout: float = 30.0
+    """Seconds to wait for a connection or for the next bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchOptions(QueryOptions):
+    """Crawl a booru into data/raw; the same command goes on where it stopped."""
+
+    connections: int = 8
+    """Downloads in parallel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(QueryOptions):
+    """Say how many requests, files, bytes and seconds `fetch` would take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions(CommonOptions):
+    """Count the posts by site, state and reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForgetOptions(CommonOptions):
+    """Remove pictures with their records, and never fetch them again."""
+
+    artist: tuple[str, ...] = ()
+    """Artists to forget."""
+
+    post: tuple[str, ...] = ()
+    """Posts to forget, as site:id."""
+
+    tag: tuple[str, ...] = ()
+    """Tags to forget: every picture that carries one."""

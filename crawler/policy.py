@@ -1,0 +1,62 @@
+"""Which posts are fetched: every other one gets a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from crawler.fields import extension
+from crawler.options import QueryOptions
+from crawler.records import Post, Rating
+
+PICTURE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "gif", "webp"})
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run may put on disk."""
+
+    ratings: tuple[Rating, ...] = ("general",)
+    variant: Literal["original", "sample"] = "original"
+    max_file_bytes: int = 40_000_000
+    max_pixels: int = 100_000_000
+
+    @classmethod
+    def of(cls, options: QueryOptions) -> Policy:
+        return cls(
+            options.rating,
+            options.variant,
+            int(options.max_file_mb * 1e6),
+            int(options.max_megapixels * 1e6),
+        )
+
+    def chosen(self, post: Post) -> Post:
+        """The post with the file of the wanted variant; a lone sample stands in for a video."""
+        if self.variant == "original" or post.sample_url in (None, post.file_url):
+            return post
+        suffix = extension(post.sample_url)
+        if suffix not in PICTURE_EXTENSIONS:
+            return post
+        return replace(
+            post, file_url=post.sample_url, variant="sample", file_ext=suffix, file_size=None
+        )
+
+    def refusal(self, post: Post) -> str | None:
+        """Why a post is not fetched, or None when it is. The rating comes first."""
+        if post.rating is None:
+            return "rating unknown"
+        if post.rating not in self.ratings:
+            return f"rating {post.rating}"
+        if post.deleted:
+            return "deleted"
+        if post.file_url is None:
+            return "hidden" if post.md5 is None else "no file url"
+        if post.md5 is None and post.variant == "original":
+            return "no md5"
+        if post.file_ext not in PICTURE_EXTENSIONS:
+            return f"type {post.file_ext or 'unknown'}"
+        if post.file_size is not None and post.file_size > self.max_file_bytes:
+            return "too large"
+        if post.variant == "original" and (post.width or 0) * (post.height or 0) > self.max_pixels:
+            return "too many pixels"
+        return None
