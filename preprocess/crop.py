@@ -105,7 +105,7 @@ def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> W
     """What runs `process_picture` on all tasks: worker processes, or a Ray cluster."""
     work = functools.partial(process_picture, settings=settings, images=folder / "images")
     if options.ray is not None:
-        from preprocess.cluster import run_on_cluster  # noqa: PLC0415 (an extra)
+        from preprocess.cluster import run_on_cluster  # an extra
 
         absolute = functools.partial(work, images=(folder / "images").resolve())
         return functools.partial(run_on_cluster, absolute, address=options.ray)

@@ -105,9 +105,12 @@ def write_labels(
         "class_counts": counts,
     }
     packed = folder / f"packed-{dataset_id}.npy"
-    stored = {name: value for name, value in existing_info(folder).items()}
-    stored.pop("schema_version", None)
-    if stored == content and packed.is_file() and (folder / "attributes.csv").is_file():
+    stored = existing_info(folder)
+    if (
+        {"schema_version": FACES_SCHEMA_VERSION, **content} == stored
+        and packed.is_file()
+        and (folder / "attributes.csv").is_file()
+    ):
         return content, False
     size = int(info["image_size"])
     for old in folder.glob("packed-*.npy"):

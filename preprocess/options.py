@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tyro.conf import Positional
+
 from cli.options import CommonOptions
 
 ImageSize = Literal[16, 32, 64, 96, 128, 256]
@@ -76,7 +78,7 @@ class TagOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(CommonOptions):
-    source: Path
+    source: Positional[Path]
     """A folder or a zip: pictures with a label table, one folder per class, or another export."""
 
     name: str | None = None

@@ -1,0 +1,111 @@
+"""A folder or a zip of pictures and tables, read without unpacking anything."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from manifest import UserError
+
+MAX_MEMBER_BYTES = 256 * 2**20
+MAX_TOTAL_RATIO, RATIO_FREE_BYTES = 100, 2**30
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A source of files named by relative paths with "/"."""
+
+    path: Path
+    names: tuple[str, ...]
+    identity: str
+    """A hash of all names, sizes and check sums or times: changes when the content does."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one file. Raises `UserError` when it cannot be read."""
+        where = f"{self.path}: {name}"
+        if self.path.is_dir():
+            path = self.path / name
+            if path.stat().st_size > MAX_MEMBER_BYTES:
+                raise UserError("the file is too large", where=where)
+            return path.read_bytes()
+        member = _members(self.path)[name]
+        if member.file_size > MAX_MEMBER_BYTES:
+            raise UserError("the file is too large", where=where)
+        try:
+            return _open_zip(self.path).read(member)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            raise UserError(f"damaged: {error}", where=where) from None
+        except (RuntimeError, NotImplementedError) as error:  # a password, an unknown method
+            raise UserError(f"cannot be unpacked: {error}", where=where) from None
+
+
+@functools.cache
+def _open_zip(path: Path) -> zipfile.ZipFile:
+    """Opened once per process; workers each hold their own."""
+    return zipfile.ZipFile(path)
+
+
+@functools.cache
+def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
+    return {member.filename: member for member in _open_zip(path).infolist()}
+
+
+def open_archive(path: Path) -> Archive:
+    """Open a folder or a zip.
+
+    Raises `UserError` when it is neither, when a path in the zip climbs out of it, or when the zip
+    claims to unpack to far more than it holds.
+    """
+    if path.is_dir():
+        return _open_folder(path)
+    if not path.is_file():
+        raise UserError("no such file or folder", where=str(path))
+    try:
+        members = _open_zip(path).infolist()
+    except (zipfile.BadZipFile, OSError, NotImplementedError):
+        raise UserError("neither a folder nor a readable zip", where=str(path)) from None
+    for member in members:
+        check_inside(member.filename, str(path))
+    total = sum(member.file_size for member in members)
+    if total > RATIO_FREE_BYTES and total > MAX_TOTAL_RATIO * path.stat().st_size:
+        raise UserError(
+            f"would unpack to {total / 2**30:.1f} GB, far more than it holds",
+            where=str(path),
+            hint="a zip bomb? unpack it by hand and import the folder if it is not",
+        )
+    digest = hashlib.sha256()
+    for member in members:
+        digest.update(f"{member.filename}\0{member.CRC}\0{member.file_size}\n".encode())
+    names = tuple(member.filename for member in members if not member.is_dir())
+    return Archive(path, _visible(names), digest.hexdigest())
+
+
+def _open_folder(path: Path) -> Archive:
+    files = sorted(found for found in path.rglob("*") if found.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        name = file.relative_to(path).as_posix()
+        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    names = tuple(file.relative_to(path).as_posix() for file in files)
+    return Archive(path, _visible(names), digest.hexdigest())
+
+
+def _visible(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Without hidden files and the shadow copies that macOS puts into zips."""
+    return tuple(
+        name
+        for name in names
+        if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    )
+
+
+def check_inside(name: str, where: str) -> None:
+    """Raise `UserError` unless `name` is a relative path that stays where it starts."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+        raise UserError(f"the path {name!r} climbs out", where=where)

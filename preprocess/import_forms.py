@@ -1,0 +1,210 @@
+"""The forms of a labelled set: which pictures it holds, and what is said of each."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from manifest import UserError
+from manifest.vocabulary import Group, Vocabulary
+from preprocess.archive import Archive, check_inside
+from preprocess.decode import SUFFIXES
+from preprocess.face_set import RejectRow
+from preprocess.label_tables import LabelRow, OnBadRow, read_table, read_value
+from preprocess.options import ImportOptions
+
+log = logging.getLogger(__name__)
+
+HUGGING_FACE_TABLES = ("metadata.csv", "metadata.jsonl")
+TABLES = ("labels.csv", "attributes.csv", "tags.csv", "tags_clean.csv")
+PICTURE_FOLDERS = ("", "images", "faces")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of the source with its values; `group` when the source names near-duplicates."""
+
+    picture: str
+    values: Mapping[str, str]
+    group: str = ""
+
+
+def read_entries(
+    source: Archive, options: ImportOptions, vocabulary: Vocabulary, rejects: list[RejectRow]
+) -> list[Entry]:
+    """All labelled pictures of the source, whatever its form.
+
+    Raises `UserError` naming table and row for the first row that cannot be used; with
+    `skip_bad_rows` such rows go to `rejects` instead.
+    """
+
+    def on_bad_row(error: UserError) -> None:
+        if not options.skip_bad_rows:
+            raise UserError(
+                error.what, where=error.where, hint=error.hint or "--skip-bad-rows sets it aside"
+            )
+        log.warning("%s", error)
+        rejects.append((error.where or "", "", "", "bad row", error.what))
+
+    pictures = [name for name in source.names if _suffix(name) in SUFFIXES]
+    if not pictures:
+        raise UserError("holds no picture", where=str(source.path))
+    tables = [] if options.group else find_tables(source, options.table)
+    if not tables:
+        return read_class_folders(source, pictures, options.group, vocabulary)
+    finder = PictureFinder(pictures)
+    entries: dict[str, Entry] = {}
+    for table in tables:
+        where = f"{source.path}: {table}" if source.path.is_file() else str(source.path / table)
+        for row in read_rows(source.read(table), table, where, vocabulary, on_bad_row):
+            try:
+                picture = finder.find(row, str(PurePosixPath(table).parent))
+                if picture in entries:
+                    raise UserError(f"{row.picture!r} has a row already", where=row.where)
+            except UserError as error:
+                on_bad_row(error)
+                continue
+            entries[picture] = Entry(picture, row.values, row.group)
+    if len(entries) < len(pictures):
+        log.info("%d pictures have no row and are left out", len(pictures) - len(entries))
+    return list(entries.values())
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def find_tables(source: Archive, asked: str | None) -> list[str]:
+    """The label tables: the one asked for, or all Hugging Face ones, or the one that is known.
+
+    Raises `UserError` when the one asked for is absent, or several could be meant.
+    """
+    if asked is not None:
+        if asked not in source.names:
+            raise UserError("no such table in the source", where=f"{source.path}: {asked}")
+        return [asked]
+    by_name = defaultdict(list)
+    for name in source.names:
+        by_name[PurePosixPath(name).name].append(name)
+    hugging_face = [name for kind in HUGGING_FACE_TABLES for name in by_name[kind]]
+    if hugging_face:
+        return hugging_face
+    known = [name for kind in TABLES for name in by_name[kind]]
+    stylegan = [
+        name for name in by_name["dataset.json"] if '"labels"' in source.read(name)[:400].decode()
+    ]
+    candidates = known[:1] or stylegan or [n for n in source.names if _suffix(n) == ".csv"]
+    if len(candidates) > 1:
+        raise UserError(
+            f"several tables could be meant: {', '.join(candidates[:5])}",
+            where=str(source.path),
+            hint="name one with --table",
+        )
+    return candidates
+
+
+def read_rows(
+    data: bytes, table: str, where: str, vocabulary: Vocabulary, on_bad_row: OnBadRow
+) -> Iterable[LabelRow]:
+    """The rows of one table of any form."""
+    if _suffix(table) == ".json":
+        return stylegan_rows(data, where)
+    return read_table(data, where, vocabulary, on_bad_row)
+
+
+def stylegan_rows(data: bytes, where: str) -> list[LabelRow]:
+    """The rows of a StyleGAN zip that `export` wrote: one-hot labels, named by its vocabulary."""
+    try:
+        content = json.loads(data)
+        vocabulary = Vocabulary.from_json(content["vocabulary"], where)
+        labels = [(str(name), list(map(float, row))) for name, row in content["labels"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"not a labelled StyleGAN set: {error!r}",
+            where=where,
+            hint="only those of `preprocess export` say what their labels mean",
+        ) from None
+    rows = []
+    for number, (name, row) in enumerate(labels):
+        if len(row) != sum(vocabulary.sizes):
+            raise UserError(f"{len(row)} label values", where=f"{where}: labels[{number}]")
+        rows.append(LabelRow(name, _from_one_hot(row, vocabulary), f"{where}: labels[{number}]"))
+    return rows
+
+
+def _from_one_hot(row: Sequence[float], vocabulary: Vocabulary) -> dict[str, str]:
+    values, start = {}, 0
+    for group in vocabulary:
+        part = row[start : start + len(group.classes)]
+        values[group.name] = group.classes[part.index(1.0)] if 1.0 in part else ""
+        start += len(group.classes)
+    return values
+
+
+class PictureFinder:
+    """Finds the picture that a table's row means: by path, by name, or by number (`7` = 7.jpg)."""
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._paths = set(pictures)
+        self._by_name = defaultdict(list)
+        self._by_stem = defaultdict(list)
+        for picture in pictures:
+            self._by_name[PurePosixPath(picture).name].append(picture)
+            self._by_stem[PurePosixPath(picture).stem].append(picture)
+
+    def find(self, row: LabelRow, table_folder: str) -> str:
+        """The picture's path in the source. Raises `UserError` naming the row."""
+        check_inside(row.picture, row.where)
+        base = PurePosixPath(table_folder)
+        for folder in PICTURE_FOLDERS:
+            path = str(base / folder / row.picture)
+            if path in self._paths:
+                return path
+        found = self._by_name.get(row.picture) or self._by_stem.get(row.picture) or []
+        if len(found) != 1:
+            problem = f"{len(found)} pictures are called" if found else "there is no picture"
+            raise UserError(f"{problem} {row.picture!r}", where=row.where)
+        return found[0]
+
+
+def read_class_folders(
+    source: Archive, pictures: Sequence[str], asked: str | None, vocabulary: Vocabulary
+) -> list[Entry]:
+    """One folder per class, the class name being the innermost folder's.
+
+    Raises `UserError` when the folders name no attribute's classes, or several attributes'.
+    """
+    folders = sorted({PurePosixPath(name).parent.name for name in pictures})
+    fitting = [group for group in vocabulary if _all_read(group, folders)]
+    if asked is not None:
+        group = vocabulary.group(asked)
+        for folder in folders:
+            try:
+                read_value(group, folder)
+            except UserError as error:
+                raise UserError(error.what, where=f"{source.path}: {folder}/") from None
+    elif len(fitting) == 1:
+        group = fitting[0]
+    else:
+        raise UserError(
+            f"no label table, and the folders {', '.join(folders[:5]) or '(none)'} "
+            + ("fit several attributes" if fitting else "are no attribute's classes"),
+            where=str(source.path),
+            hint="name the attribute with --group, or add labels.csv: file,hair,eyes",
+        )
+    return [
+        Entry(name, {group.name: read_value(group, PurePosixPath(name).parent.name)})
+        for name in pictures
+    ]
+
+
+def _all_read(group: Group, folders: Sequence[str]) -> bool:
+    try:
+        values = [read_value(group, folder) for folder in folders]
+    except UserError:
+        return False
+    return any(values)

@@ -1,0 +1,257 @@
+"""`python -m preprocess import`: faces with labels that someone has already, as a face set."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from cli import emit_json, explain_dry_run, next_step, progress
+from manifest import UserError
+from manifest.faces import FaceRow, split_of
+from manifest.files import write_bytes
+from manifest.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
+from preprocess.archive import Archive, open_archive
+from preprocess.crop import MAX_FACE_DISTANCE, check_owner
+from preprocess.decode import BadPicture, Picture
+from preprocess.duplicates import group_names, near_pairs, unpack_hashes
+from preprocess.face_set import (
+    RejectRow,
+    existing_info,
+    face_set_folder,
+    reject_counts,
+    write_faces,
+    write_labels,
+)
+from preprocess.import_forms import Entry, read_entries
+from preprocess.options import ImportOptions
+from preprocess.picture import FACE_HASH_SIDE, RESAMPLING, png_bytes
+from preprocess.quality import sharpness
+from preprocess.tag import report_counts
+from preprocess.workers import run_tasks, worker_count
+
+log = logging.getLogger(__name__)
+
+SIDES = (16, 32, 64, 96, 128, 256)
+MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0
+SIZE_SAMPLE = 200
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of one picture: measured, or rejected with (reason, number)."""
+
+    entry: Entry
+    file_name: str
+    side: int = 0
+    sharpness: float = 0.0
+    face_hash: str = ""
+    reject: tuple[str, object] | None = None
+
+
+def import_set(options: ImportOptions) -> None:
+    """Take in a labelled set; a second run that finds the same source and options only says so."""
+    source = open_archive(options.source)
+    name = options.name or re.sub(r"[^A-Za-z0-9._-]+", "-", options.source.resolve().stem)
+    folder = face_set_folder(options.workspace, name)
+    check_owner(folder, "import")
+    vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
+    import_id = _import_id(options, source, vocabulary)
+    info = existing_info(folder)
+    if info.get("import_id") == import_id and _is_whole(folder, info):
+        log.info("%s is imported already", options.source)
+        _close(folder, info, Vocabulary.from_json(info["vocabulary"], str(folder)), options)
+        return
+    rejects: list[RejectRow] = []
+    entries = read_entries(source, options, vocabulary, rejects)
+    if not entries:
+        raise UserError("no usable row", where=str(options.source), hint="see the label table")
+    size = options.size or _own_size(source, entries)
+    if options.dry_run:
+        plan = [f"take in {len(entries)} pictures at {size} px", f"write {folder}"]
+        explain_dry_run(options, plan)
+        return
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    imported = _import_pictures(source, entries, size, folder, options)
+    rejects += [
+        (done.entry.picture, "", "", *done.reject) for done in imported if done.reject is not None
+    ]
+    kept = [done for done in imported if done.reject is None]
+    if not kept:
+        raise UserError(
+            f"none of {len(entries)} pictures can be used, the first is: "
+            f"{imported[0].entry.picture} {imported[0].reject}",
+            where=str(options.source),
+        )
+    faces = face_rows(kept)
+    write_faces(folder, faces, rejects)
+    labels = {done.file_name: dict(done.entry.values) for done in kept}
+    vocabulary = known_groups(vocabulary, labels.values())
+    labels = {
+        name: {group.name: values.get(group.name, "") for group in vocabulary}
+        for name, values in labels.items()
+    }
+    content = {
+        "made_by": "import",
+        "image_size": size,
+        "import_id": import_id,
+        "counts": {
+            "pictures": len(imported),
+            "faces": len(faces),
+            "test": sum(face.split == "test" for face in faces),
+            "groups": len({face.group for face in faces}),
+            "rejects": reject_counts(rejects),
+        },
+    }
+    info, _ = write_labels(folder, vocabulary, faces, labels, content)
+    _close(folder, info, vocabulary, options)
+
+
+def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOptions) -> None:
+    report_counts(vocabulary, info["class_counts"], rare=options.rare)
+    emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
+    next_step("python -m acgan train")
+
+
+def _import_id(options: ImportOptions, source: Archive, vocabulary: Vocabulary) -> str:
+    asked = (options.table, options.group, options.size, options.skip_bad_rows)
+    return hashlib.sha256(repr((source.identity, asked, vocabulary)).encode()).hexdigest()[:16]
+
+
+def _is_whole(folder: Path, info: dict) -> bool:
+    packed = folder / f"packed-{info['dataset_id']}.npy"
+    return packed.is_file() and (folder / "attributes.csv").is_file()
+
+
+def _own_size(source: Archive, entries: Sequence[Entry]) -> int:
+    """The commonest side among the first pictures, or the next smaller one that we make."""
+    sides = Counter[int]()
+    for entry in entries[:SIZE_SAMPLE]:
+        try:
+            picture = Picture(
+                source.read(entry.picture), max_megapixels=MAX_MEGAPIXELS, max_aspect=MAX_ASPECT
+            )
+        except (BadPicture, UserError):
+            continue
+        sides[min(picture.width, picture.height)] += 1
+    commonest = max(sides, key=lambda side: (sides[side], side), default=64)
+    return max((side for side in SIDES if side <= commonest), default=SIDES[0])
+
+
+def _import_pictures(
+    source: Archive, entries: Sequence[Entry], size: int, folder: Path, options: ImportOptions
+) -> list[Imported]:
+    """Write every picture as a square PNG; the results in the order of their file names."""
+    tasks = list(zip(entries, file_names(entries), strict=True))
+    work = functools.partial(import_picture, source=source, size=size, images=folder / "images")
+    done = []
+    with progress("pictures", len(tasks), quiet=options.quiet) as advance:
+        for result in run_tasks(
+            work,
+            [tasks[start : start + 32] for start in range(0, len(tasks), 32)],
+            workers=worker_count(options.workers),
+            on_crash=_crashed,
+        ):
+            done += result
+            advance(len(result))
+    return sorted(done, key=lambda result: natural_key(result.file_name))
+
+
+def _crashed(tasks: Iterable[tuple[Entry, str]]) -> list[Imported]:
+    return [Imported(entry, name, reject=("crashed the decoder", "")) for entry, name in tasks]
+
+
+def import_picture(
+    tasks: Iterable[tuple[Entry, str]], source: Archive, size: int, images: Path
+) -> list[Imported]:
+    """Cut pictures to their central square at `size` px and write them as PNG."""
+    return [_import_one(entry, name, source, size, images) for entry, name in tasks]
+
+
+def _import_one(entry: Entry, file_name: str, source: Archive, size: int, images: Path) -> Imported:
+    try:
+        picture = Picture(
+            source.read(entry.picture), max_megapixels=MAX_MEGAPIXELS, max_aspect=MAX_ASPECT
+        )
+        side = min(picture.width, picture.height)
+        if side * MAX_ENLARGING < size:
+            raise BadPicture("small picture", side)
+        square = central_square(picture.full(), size)
+    except BadPicture as bad:
+        return Imported(entry, file_name, reject=(bad.reason, bad.value))
+    except UserError as error:
+        return Imported(entry, file_name, reject=("unreadable", error.what))
+    write_bytes(images / file_name, png_bytes(square))
+    return Imported(
+        entry,
+        file_name,
+        side=side,
+        sharpness=round(sharpness(np.asarray(square)), 4),
+        face_hash=str(imagehash.phash(square, hash_size=FACE_HASH_SIDE)),
+    )
+
+
+def central_square(image: Image.Image, size: int) -> Image.Image:
+    """The central square at `size` px; a picture that is one already keeps its pixels."""
+    if image.size == (size, size):
+        return image
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return image.resize((size, size), RESAMPLING, box=(left, top, left + side, top + side))
+
+
+def file_names(entries: Sequence[Entry]) -> list[str]:
+    """A plain, unique PNG name per entry: the picture's own stem wherever that is possible."""
+    stems = Counter(PurePosixPath(entry.picture).stem for entry in entries)
+    names = []
+    for entry in entries:
+        stem = PurePosixPath(entry.picture).stem
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
+        if stems[stem] > 1 or slug != stem or stem.startswith("-"):
+            digest = hashlib.sha256(entry.picture.encode()).hexdigest()[:8]
+            slug = f"{slug.strip('-.')[:60]}-{digest}".lstrip("-")
+        names.append(f"{slug}.png")
+    return names
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """A sorting key by which 2.png comes before 10.png."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def face_rows(kept: Sequence[Imported]) -> list[FaceRow]:
+    """The rows of faces.csv; near-duplicates and faces of one group of the source share a group."""
+    pairs = near_pairs(unpack_hashes([done.face_hash for done in kept]), MAX_FACE_DISTANCE)
+    names = [done.file_name for done in kept]
+    groups = group_names(names, [done.entry.group or done.file_name for done in kept], pairs)
+    return [
+        FaceRow(
+            done.file_name,
+            "",
+            done.entry.picture,
+            0.0,
+            0.0,
+            float(done.side),
+            float(done.side),
+            1.0,
+            done.sharpness,
+            group,
+            split_of(group),
+        )
+        for done, group in zip(kept, groups, strict=True)
+    ]
+
+
+def known_groups(vocabulary: Vocabulary, labels: Iterable[dict[str, str]]) -> Vocabulary:
+    """The vocabulary cut down to the groups that some face has a label for."""
+    known = {name for values in labels for name, value in values.items() if value}
+    return vocabulary.only(known)
