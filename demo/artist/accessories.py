@@ -17,7 +17,7 @@ def draw_animal_ears(pen: Pen, style: Style) -> None:
     pink = palette.mix((250, 190, 190), style.hair, 0.1)
     for side in (-1, 1):
         if style.variant < 0.7:
-            tip = (1.0, -1.66) if style.variant < 0.4 else (0.86, -1.72)
+            tip = (1.02, -1.56) if style.variant < 0.4 else (0.88, -1.62)
             ear = [(0.26, -1.02), (0.55, -1.38), tip, (1.1, -1.15), (1.06, -0.62)]
             inner = [(0.46, -1.02), (0.66, -1.3), (tip[0] - 0.04, tip[1] + 0.17), (0.98, -1.1),
                      (0.94, -0.78)]  # fmt: skip
@@ -152,19 +152,23 @@ def draw_hair_ornament(pen: Pen, style: Style) -> None:
 
 
 def draw_glasses(pen: Pen, style: Style) -> None:
-    """Rims around both eyes, a bridge, and temples that go under the hair."""
-    dark = sum(style.skin) < 400
-    frame = ((40, 36, 46), (150, 30, 40), (50, 60, 130), (110, 70, 40))[int(style.variant * 3.99)]
-    if dark and frame == (110, 70, 40):
-        frame = (40, 36, 46)
+    """Rims around both eyes, heavy above and light below, a bridge, temples, a glint.
+
+    Dark lower rims across the cheeks are what stops face detectors, so they take on some skin.
+    """
+    frames = ((50, 46, 58), (190, 36, 48), (56, 62, 170), (132, 74, 40))
+    frame = frames[int(style.variant * 3.99)]
+    below = palette.mix(frame, style.skin, 0.5)
     power = 0.7 if style.variant * 7 % 1 < 0.5 else 1.0
-    angle = np.linspace(0, 2 * math.pi, 32, endpoint=False)
+    angle = np.linspace(0, math.pi, 20)
     c, s = np.cos(angle), np.sin(angle)
-    u, v = np.sign(c) * np.abs(c) ** power, np.sign(s) * np.abs(s) ** power
+    u, v = 0.385 * np.sign(c) * np.abs(c) ** power, 0.365 * np.abs(s) ** power
     for side in (-1, 1):
-        rim = np.stack([side * EYE_X + 0.385 * u, EYE_Y + 0.06 + 0.37 * v], axis=1)
-        pen.line(np.concatenate([rim, rim[:1]]), frame, 2.6)
-        pen.line([(side * 0.84, EYE_Y - 0.02), (side * 1.0, EYE_Y - 0.08)], frame, 2.4)
-        glint = [(side * EYE_X - 0.28, EYE_Y + 0.24), (side * EYE_X - 0.2, EYE_Y + 0.36)]
-        pen.stroke(np.array(glint), (255, 255, 255), 1.6)
-    pen.line(smooth([(-0.08, EYE_Y + 0.02), (0, EYE_Y - 0.02), (0.08, EYE_Y + 0.02)]), frame, 2.2)
+        x = side * EYE_X
+        pen.line(np.stack([x + u, EYE_Y + v], axis=1), below, 1.6)
+        pen.line(np.stack([x + u, EYE_Y - v], axis=1), frame, 2.4)
+        pen.line([(side * 0.84, EYE_Y - 0.03), (side * 1.02, EYE_Y - 0.1)], frame, 2.2)
+        for shift in (0.0, 0.07):
+            glint = [(x - 0.3 + shift, EYE_Y + 0.14), (x - 0.2 + shift, EYE_Y + 0.27)]
+            pen.stroke(np.array(glint), (255, 255, 255), 1.6)
+    pen.line(smooth([(-0.08, EYE_Y - 0.02), (0, EYE_Y - 0.06), (0.08, EYE_Y - 0.02)]), frame, 2.2)

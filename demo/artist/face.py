@@ -7,14 +7,14 @@ from demo.artist.attributes import Attributes
 from demo.artist.pen import Pen, ellipse, ribbon_of, smooth
 from demo.artist.style import Style
 
-EYE_X, EYE_Y = 0.46, 0.17
+EYE_X, EYE_Y = 0.475, 0.145
 
 
 def face_outline(style: Style) -> np.ndarray:
     """The skin's edge as a closed curve; the forehead goes under the hair."""
     jaw = 0.7 - 0.05 * style.chin
     half = [
-        (0.86, -0.62), (0.93, -0.2), (0.92, 0.14), (0.87, 0.4), (jaw, 0.67),
+        (0.85, -0.62), (0.91, -0.2), (0.89, 0.14), (0.84, 0.4), (jaw, 0.67),
         (0.38, 0.89), (0.13, 0.99 + 0.015 * style.chin),
     ]  # fmt: skip
     left = [(-x, y) for x, y in reversed(half)]
@@ -74,7 +74,7 @@ def draw_eye(pen: Pen, style: Style, side: int) -> None:
     dark = palette.mix(color, (24, 12, 40), 0.62)
     deep = palette.mix(color, (20, 10, 40), 0.4)
     bright = palette.mix(color, (255, 255, 255), 0.38 if max(color) > 90 else 0.2)
-    rx, ry = 0.198 * style.eye_width, 0.298 * style.eye_height
+    rx, ry = 0.218 * style.eye_width, 0.298 * style.eye_height
     x, y = side * (EYE_X - 0.012) + 0.03 * style.look, EYE_Y + 0.005
     with pen.inside(opening) as eye:
         eye.fill(opening, white)
@@ -84,18 +84,14 @@ def draw_eye(pen: Pen, style: Style, side: int) -> None:
         eye.fill(ellipse(x, y + 0.5 * ry, 0.62 * rx, 0.36 * ry), bright)
         eye.fill(ellipse(x, y + 0.3 * ry, 0.66 * rx, 0.3 * ry), color)
         eye.fill(ellipse(x, y - 0.03, 0.4 * rx, 0.44 * ry), palette.mix(dark, (0, 0, 0), 0.45))
-        shade = smooth(upper + np.array([0.0, 0.075]))
-        eye.fill(np.concatenate([upper, shade[::-1]]), palette.mix(white, (120, 110, 160), 0.35)
-                 ) 
     pen.fill(ellipse(x - 0.42 * rx, y - 0.5 * ry, 0.34 * rx, 0.27 * ry, turn=-0.4), (255, 255, 255))
     pen.fill(ellipse(x + 0.45 * rx, y + 0.5 * ry, 0.17 * rx, 0.13 * ry), (255, 255, 255))
     _lashes(pen, style, side, upper, lower)
-    _brow(pen, style, side)
 
 
 def _lashes(pen: Pen, style: Style, side: int, upper: np.ndarray, lower: np.ndarray) -> None:
     ink = style.ink
-    thick = 0.062 if style.boy else 0.074
+    thick = 0.08 if style.boy else 0.095
     lid = upper + np.array([0.0, -0.012])
     pen.fill(ribbon_of(lid, [0.2 * thick, 0.45 * thick, 0.6 * thick, 0.62 * thick, 0.5 * thick]),
              ink)  # fmt: skip
@@ -109,29 +105,33 @@ def _lashes(pen: Pen, style: Style, side: int, upper: np.ndarray, lower: np.ndar
     pen.stroke(lower[14:], ink, 1.3)
 
 
-def _brow(pen: Pen, style: Style, side: int) -> None:
-    tone = palette.mix(style.hair, palette.INK, 0.5)
+def draw_brows(pen: Pen, style: Style) -> None:
+    """Thin brows; they show through the bangs."""
+    tone = palette.mix(style.hair, palette.INK, 0.55)
     tilt = 0.3 * style.eye_slant
-    spine = smooth([(side * 0.22, -0.33 + tilt), (side * 0.46, -0.42), (side * 0.74, -0.32 - tilt)])
     width = 0.036 if style.boy else 0.024
-    pen.fill(ribbon_of(spine, [0.6 * width, width, 0.2 * width]), tone)
+    for side in (-1, 1):
+        spine = smooth(
+            [(side * 0.24, -0.31 + tilt), (side * 0.46, -0.39), (side * 0.72, -0.3 - tilt)]
+        )
+        pen.fill(ribbon_of(spine, [0.6 * width, width, 0.2 * width]), tone)
 
 
 def _mouth(pen: Pen, attributes: Attributes, style: Style) -> None:
-    lip = palette.mix(palette.outline(style.skin), (120, 20, 30), 0.4)
+    lip = palette.mix(palette.outline(style.skin), (90, 10, 24), 0.55)
     inner, tongue = (150, 36, 48), (238, 120, 124)
     y = 0.72
     if attributes["open_mouth"] and attributes["smile"]:
         shape = smooth([(-0.2, y - 0.05), (0, y - 0.025), (0.2, y - 0.05), (0.14, y + 0.08),
                         (0, y + 0.145), (-0.14, y + 0.08)], closed=True)  # fmt: skip
     elif attributes["open_mouth"]:
-        shape = ellipse(0, y + 0.03, 0.085, 0.1)
+        shape = ellipse(0, y + 0.02, 0.105, 0.12)
     elif attributes["smile"]:
         pen.stroke(smooth([(-0.2, y - 0.055), (-0.1, y + 0.01), (0, y + 0.028), (0.1, y + 0.01),
-                           (0.2, y - 0.055)]), lip, 2.2)  # fmt: skip
+                           (0.2, y - 0.055)]), lip, 3.0)  # fmt: skip
         return
     else:
-        pen.stroke(smooth([(-0.1, y + 0.022), (0, y + 0.004), (0.1, y + 0.022)]), lip, 2.0)
+        pen.stroke(smooth([(-0.14, y + 0.016), (0, y + 0.002), (0.14, y + 0.016)]), lip, 3.2)
         return
     with pen.inside(shape) as mouth:
         mouth.fill(shape, inner)

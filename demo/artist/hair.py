@@ -77,16 +77,29 @@ def _cap_arc(attributes: Attributes, style: Style, rng: np.random.Generator) -> 
     """The head's upper silhouette from the right temple over the top to the left one."""
     v = style.volume
     angle = np.linspace(-0.12, math.pi + 0.12, 40)
-    arc = np.stack([1.13 * v * np.cos(angle), CAP_Y - 1.07 * v * np.sin(angle)], axis=1)
+    arc = np.stack([1.13 * v * np.cos(angle), CAP_Y - 1.03 * v * np.sin(angle)], axis=1)
     if attributes["messy_hair"]:
-        spikes = np.zeros(40)
-        for i in range(2, 39, 4):
-            spikes[i] = rng.uniform(0.14, 0.24)
-        arc = (arc - (0, CAP_Y)) * (1 + spikes[:, None]) + (0, CAP_Y)
-    elif attributes["wavy_hair"]:
+        return _tousled(arc, v, rng)
+    if attributes["wavy_hair"]:
         bulge = 1 + 0.025 * np.abs(np.sin(angle * 5))
         arc = (arc - (0, CAP_Y)) * bulge[:, None] + (0, CAP_Y)
     return arc
+
+
+def _tousled(arc: np.ndarray, volume: float, rng: np.random.Generator) -> np.ndarray:
+    """The silhouette with tufts that flick outwards, away from the parting."""
+    parts, at = [arc[:3]], 3
+    while at < 35:
+        step = int(rng.integers(3, 6))
+        a, b = arc[at], arc[min(at + step, 37)]
+        lean = 0.1 if at < 20 else -0.1
+        middle = 0.5 * (a + b) - (0, CAP_Y)
+        out = middle / np.linalg.norm(middle)
+        along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-9)
+        tip = (0, CAP_Y) + middle + out * rng.uniform(0.1, 0.22) * volume - along * lean * 2
+        parts += [_bend(a, tip, 0.12), _bend(b, tip, 0.12)[::-1]]
+        at += step
+    return np.concatenate([*parts, arc[37:]])
 
 
 def _fringe(style: Style, rng: np.random.Generator) -> list[tuple[tuple[float, float], ...]]:
@@ -176,7 +189,7 @@ def _shine(hair: Pen, style: Style) -> None:
 def draw_ahoge(pen: Pen, style: Style) -> None:
     """One strand that stands up from the crown."""
     s = style.side
-    spine = smooth([(0.04 * s, -1.14), (0.0, -1.42), (0.2 * s, -1.62), (0.5 * s, -1.5),
+    spine = smooth([(0.06 * s, -1.08), (-0.06 * s, -1.36), (0.2 * s, -1.52), (0.52 * s, -1.42),
                     (0.58 * s, -1.3)])  # fmt: skip
     shape = ribbon_of(spine, [0.06, 0.1, 0.1, 0.07, 0.0])
     pen.fill(shape, style.hair, palette.outline(style.hair))

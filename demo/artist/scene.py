@@ -13,7 +13,7 @@ from demo.artist.pen import Pen
 from demo.artist.style import Style, random_style
 
 _OVERSAMPLE = 2
-BOX_CENTER_Y = 0.1
+BOX_CENTER_Y = 0.06
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def draw_character(
     if attributes["animal_ears"]:
         accessories.draw_animal_ears(head, style)
     hair.draw_cap(head, attributes, style, rng)
+    face.draw_brows(head, style)
     if attributes["ponytail"]:
         tails.draw_pony_band(head, style)
     if attributes["glasses"]:

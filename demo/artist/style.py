@@ -57,7 +57,7 @@ def random_style(attributes: Attributes, rng: np.random.Generator) -> Style:
     skins = palette.DARK_SKINS if attributes["dark_skin"] else palette.FAIR_SKINS
     girlish = ("twintails", "drill_hair", "braid", "hair_bun", "ribbon", "ponytail", "blunt_bangs")
     plain = attributes["hair_length"] == "short" and not any(attributes[f] for f in girlish)
-    boy = bool(plain and rng.random() < 0.5)
+    boy = bool(rng.random() < 0.5 and plain)
     loose: tuple[Bangs, ...] = ("pointed", "swept", "parted", "between", "pointed")
     bangs: Bangs = loose[int(rng.integers(len(loose)))]
     if attributes["blunt_bangs"]:
@@ -87,6 +87,6 @@ def random_style(attributes: Attributes, rng: np.random.Generator) -> Style:
         look=float(rng.normal(0, 0.25)),
         chin=float(rng.uniform(-0.6, 1)),
         volume=float(rng.uniform(0.97, 1.06)),
-        shading=float(rng.uniform(0.55, 1)),
+        shading=float(rng.uniform(0.8, 1)),
         boy=boy,
     )

@@ -23,8 +23,8 @@ def draw_tails_behind(pen: Pen, attributes: Attributes, style: Style) -> None:
               (s * 1.5, -0.1), (s * 1.3, low)], 0.29)  # fmt: skip
     if attributes["hair_bun"]:
         double = style.variant < 0.6
-        for x in (-0.78, 0.78) if double else (0.0,):
-            _bun(pen, style, x, -1.12 if double else -1.36, 0.36 if double else 0.42)
+        for x in (-0.84, 0.84) if double else (0.0,):
+            _bun(pen, style, x, -1.04 if double else -1.28, 0.36 if double else 0.42)
 
 
 def draw_tails_in_front(pen: Pen, attributes: Attributes, style: Style) -> None:
