@@ -1,0 +1,15 @@
+"""`python -m demo`: the whole pipeline on an embedded booru, each command shown before it runs."""
+
+from cli import Command, main
+from demo.options import DemoOptions
+
+COMMANDS = {
+    "demo": Command(
+        DemoOptions,
+        "demo.run:run",
+        "From a drawn booru to avatars drawn to order, by the commands that you would use.",
+    )
+}
+
+if __name__ == "__main__":
+    main("demo", COMMANDS)

@@ -1,0 +1,31 @@
+"""The options of `python -m demo`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.options import CommonOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoOptions(CommonOptions):
+    """Draw a crowd, serve it as a booru, and run all four stages on it."""
+
+    workspace: Path = Path("demo-run")
+    """Folder of the demo: the booru's files, data/, runs/ and avatars/."""
+
+    pictures: int = 2600
+    """Illustrations on the drawn booru."""
+
+    size: int = 64
+    """Side of a face, px."""
+
+    kimg: float = 60.0
+    """Training length, in thousands of pictures shown to the discriminator."""
+
+    seed: int = 0
+    """Draws another crowd and trains another model."""
+
+    shuffle_labels: bool = False
+    """Train on labels of other faces: a control that must fall to chance."""
