@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -22,8 +22,7 @@ def build_generator(architecture: Mapping[str, Any]) -> nn.Module:
     return GENERATORS[settings.pop("kind")](**settings)
 
 
-def build_discriminator(
-    kind: str, image_size: int, sizes: Sequence[int], settings: Mapping[str, Any]
-) -> nn.Module:
-    """A discriminator, called as `discriminator(images) -> adv_logits [N], cls_logits [N,C]`."""
-    return DISCRIMINATORS[kind](image_size, sizes, **settings)
+def build_discriminator(architecture: Mapping[str, Any]) -> nn.Module:
+    """A discriminator from its description; called as `discriminator(images) -> Judgement`."""
+    settings = dict(architecture)
+    return DISCRIMINATORS[settings.pop("kind")](**settings)

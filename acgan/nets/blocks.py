@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -56,22 +57,35 @@ class BatchNorm(nn.BatchNorm2d):
         return x * scale[:, None, None] + shift[:, None, None]
 
 
+class Judgement(NamedTuple):
+    """What a discriminator says of N pictures."""
+
+    adversarial: Tensor
+    """Logits [N], high for real."""
+    classes: Tensor
+    """Class logits of all groups, side by side, [N, slots * sum K]."""
+    latent: Tensor
+    """The z read back from the picture, [N,Z]; [N,0] without such a head."""
+    features: Tensor
+    """[N,F], what the heads read."""
+
+
 class Heads(nn.Module):
-    """Features [N,F] -> adversarial logit [N] and the class logits of all groups [N,sum K].
+    """Features [N,F] -> a judgement.
 
     With `slots=2` every class has a real and a fake logit, next to each other (ADC).
     """
 
-    def __init__(self, features: int, sizes: Sequence[int], slots: int = 1) -> None:
+    def __init__(
+        self, features: int, sizes: Sequence[int], slots: int = 1, latent: int = 0
+    ) -> None:
         super().__init__()
-        self.adversarial = nn.Linear(features, 1)
-        self.classes = nn.Linear(features, slots * sum(sizes)) if sizes else None
+        self.outputs = (1, slots * sum(sizes), latent)
+        self.read = nn.Linear(features, sum(self.outputs))
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        adversarial = self.adversarial(features).squeeze(1)
-        if self.classes is None:
-            return adversarial, features.new_zeros(len(features), 0)
-        return adversarial, self.classes(features)
+    def forward(self, features: Tensor) -> Judgement:
+        adversarial, classes, latent = self.read(features).float().split(self.outputs, dim=1)
+        return Judgement(adversarial.squeeze(1), classes, latent, features)
 
 
 class MinibatchDeviation(nn.Module):
@@ -110,3 +124,9 @@ def base_and_doublings(image_size: int) -> tuple[int, int]:
     if doublings < 1 or base << doublings != image_size:
         raise ValueError(f"no net draws {image_size} px")
     return base, doublings
+
+
+def scaled(channels: int, width: float) -> int:
+    """A number of channels times `width`, a multiple of 4 (of 8 from 32 on)."""
+    step = 8 if channels * width >= 32 else 4
+    return max(step, round(channels * width / step) * step) if width != 1 else channels

@@ -11,18 +11,17 @@ from torch import Tensor, nn
 from acgan.nets.blocks import (
     BatchNorm,
     Heads,
+    Judgement,
     LabelEmbedding,
     MinibatchDeviation,
     base_and_doublings,
     icnr_,
+    scaled,
 )
 
 
 class Stage(nn.Module):
-    """Convolution, PixelShuffle x2, BatchNorm, scale and shift from the latent, ReLU.
-
-    With `noise` every pixel gets its own random number, weighted per channel (StyleGAN).
-    """
+    """Convolution, PixelShuffle x2, BatchNorm, scale and shift from the latent, ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, latent: int) -> None:
         super().__init__()
@@ -50,13 +49,14 @@ class SmallGenerator(nn.Module):
         embedding: int = 64,
         first: int = 128,
         channels: Sequence[int] = (80, 40, 20, 16, 16, 16),
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         self.base, doublings = base_and_doublings(image_size)
-        widths = [first, *channels[:doublings]]
+        widths = [scaled(c, width) for c in (first, *channels[:doublings])]
         latent = z_dim + (embedding if sizes else 0)
         self.embed = LabelEmbedding(sizes, embedding) if sizes else None
-        self.start = nn.Linear(latent, first * self.base**2)
+        self.start = nn.Linear(latent, widths[0] * self.base**2)
         self.stages = nn.ModuleList(Stage(a, b, latent) for a, b in pairwise(widths))
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
@@ -69,7 +69,7 @@ class SmallGenerator(nn.Module):
 
 
 class SmallDiscriminator(nn.Module):
-    """Pictures [N,3,S,S] -> adversarial logits [N], class logits [N, slots * sum K]."""
+    """Pictures [N,3,S,S] -> a judgement."""
 
     def __init__(
         self,
@@ -78,11 +78,13 @@ class SmallDiscriminator(nn.Module):
         *,
         channels: Sequence[int] = (32, 64, 128, 192, 192, 192),
         slots: int = 1,
+        latent: int = 0,
         minibatch_deviation: bool = False,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         base, halvings = base_and_doublings(image_size)
-        widths = [3, *channels[:halvings]]
+        widths = [3, *(scaled(c, width) for c in channels[:halvings])]
         layers: list[nn.Module] = []
         for a, b in pairwise(widths):
             layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
@@ -95,7 +97,7 @@ class SmallDiscriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Flatten(),
         )
-        self.heads = Heads(features, sizes, slots)
+        self.heads = Heads(features, sizes, slots, latent)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> Judgement:
         return self.heads(self.body(images))

@@ -1,0 +1,20 @@
+"""The room that trains and draws."""
+
+from acgan.make.options import InterpolateOptions, TraverseOptions
+from acgan.options import GenerateOptions, TrainOptions
+from acgan.request import fold_attributes
+from cli import Command, main
+
+COMMANDS = {
+    "train": Command(TrainOptions, "acgan.train:run", "Train a generator on a face set."),
+    "generate": Command(GenerateOptions, "acgan.generate:run", "Draw avatars to order."),
+    "traverse": Command(
+        TraverseOptions, "acgan.make.traverse:run", "Move one number or attribute sideways."
+    ),
+    "interpolate": Command(
+        InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
+    ),
+}
+
+if __name__ == "__main__":
+    main("acgan", COMMANDS, fold_attributes(COMMANDS))

@@ -1,0 +1,169 @@
+"""The losses as pure functions: what the two nets are asked for, and the gradient penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, relu, softplus
+
+from acgan.presets import AdversarialLoss, ClassLoss, Penalty
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:
+    """The discriminator's adversarial loss from logits [N] of real and fake pictures.
+
+    relativistic: R3GAN (2501.05441), pairs by index; logistic: Goodfellow et al. (1406.2661), equal
+    to cross-entropy of a sigmoid; hinge: Lim and Ye (1705.02894).
+    """
+    match kind:
+        case "relativistic":
+            return softplus(fake - real).mean()
+        case "logistic":
+            return softplus(-real).mean() + softplus(fake).mean()
+        case "hinge":
+            return relu(1 - real).mean() + relu(1 + fake).mean()
+        case _:
+            assert_never(kind)
+
+
+def generator_loss(fake: Tensor, real: Tensor | None, kind: AdversarialLoss) -> Tensor:
+    """The generator's adversarial loss (non-saturating); only relativistic reads `real`."""
+    match kind:
+        case "relativistic":
+            if real is None:
+                raise ValueError("the relativistic loss compares with real logits")
+            return softplus(real - fake).mean()
+        case "logistic":
+            return softplus(-fake).mean()
+        case "hinge":
+            return -fake.mean()
+        case _:
+            assert_never(kind)
+
+
+def group_weights(sizes: Sequence[int], flag_weight: float) -> tuple[float, ...]:
+    """The weight of each group's class loss: 1 for one-of-many, `flag_weight` for yes/no."""
+    return tuple(flag_weight if size == 2 else 1.0 for size in sizes)
+
+
+def class_loss(
+    logits: Tensor,
+    labels: Tensor,
+    sizes: Sequence[int],
+    weights: Sequence[float],
+    *,
+    kind: ClassLoss,
+    fake: bool = False,
+    floor: float = 0.0,
+) -> Tensor:
+    """Cross-entropy per group, weighted, summed over groups, averaged over the N samples.
+
+    logits [N, slots * sum K], labels int64 [N,A]; an unknown label (-1) adds nothing and gets no
+    gradient. With `adc` (2107.10060) class y has logit 2y when real, 2y+1 when fake. A sample whose
+    loss in a group is below `floor` is as sure as it needs to be and gets no gradient.
+    """
+    slots = 2 if kind == "adc" else 1
+    total = logits.new_zeros(())
+    for part, target, weight in zip(
+        logits.split([slots * size for size in sizes], dim=1), labels.T, weights, strict=True
+    ):
+        known = target >= 0
+        target = target.clamp(min=0) * slots + (fake if kind == "adc" else 0)
+        loss = cross_entropy(part.float(), target, reduction="none")
+        total = total + weight * (relu(loss - floor) * known).sum()
+    return total / max(1, len(labels))
+
+
+def generator_class_loss(
+    logits: Tensor,
+    labels: Tensor,
+    sizes: Sequence[int],
+    weights: Sequence[float],
+    *,
+    kind: ClassLoss,
+    floor: float = 0.0,
+) -> Tensor:
+    """What the class heads ask of the generator: be read as the label (and, with adc, as real)."""
+    match kind:
+        case "none":
+            return logits.new_zeros(())
+        case "ac":
+            return class_loss(logits, labels, sizes, weights, kind=kind, floor=floor)
+        case "adc":
+            asked = class_loss(logits, labels, sizes, weights, kind=kind, floor=floor)
+            return asked - class_loss(logits, labels, sizes, weights, kind=kind, fake=True)
+        case _:
+            assert_never(kind)
+
+
+def latent_loss(read: Tensor, z: Tensor) -> Tensor:
+    """How badly z [N,Z] is read back from the pictures: mean squared error of `read` [N,Z].
+
+    The generator that lowers it keeps pictures of one label apart (InfoGAN, 1606.03657).
+    """
+    return (read - z[:, : read.shape[1]]).square().mean()
+
+
+def moments_loss(fake: Tensor, real: Tensor) -> Tensor:
+    """Distance between the features' [N,F] mean and deviation over the batch, fake to real.
+
+    Feature matching (1606.03498, section 3.1), with the second moment: a fall in variety counts.
+    """
+    fake, real = fake.float(), real.float()
+    unit = real.std(dim=0) + 0.1 * real.std()
+    mean = ((fake.mean(dim=0) - real.mean(dim=0)) / unit).square().mean()
+    deviation = ((fake.std(dim=0) - real.std(dim=0)) / unit).square().mean()
+    return mean + deviation
+
+
+def class_accuracy(logits: Tensor, labels: Tensor, sizes: Sequence[int], slots: int) -> Tensor:
+    """Per group, the share [A] of known labels that the heads read right (nan when none is)."""
+    right = []
+    for part, target in zip(
+        logits.split([slots * size for size in sizes], dim=1), labels.T, strict=True
+    ):
+        known = target >= 0
+        found = part.argmax(dim=1) // slots
+        right.append(((found == target) & known).sum() / known.sum())
+    return torch.stack(right) if right else logits.new_zeros(0)
+
+
+def gradient_penalty(
+    adversarial: Callable[[Tensor], Tensor],
+    real: Tensor,
+    fake: Tensor,
+    kind: Penalty,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """A penalty on the gradient of the adversarial logit with respect to whole pictures.
+
+    r1: half the squared norm at the reals (1801.04406, eq. 9); r1r2: at reals and fakes (R3GAN);
+    dragan: (norm - 1)^2 at reals moved by half their deviation times `noise` in 0..1 of the same
+    shape (1705.07215). `adversarial` maps pictures [N,3,S,S] to logits [N].
+    """
+    match kind:
+        case "none":
+            return real.new_zeros(())
+        case "r1":
+            return 0.5 * _squared_norms(adversarial, real).mean()
+        case "r1r2":
+            both = _squared_norms(adversarial, torch.cat([real, fake]))
+            return both.mean()  # the mean over 2N of both is half their sum
+        case "dragan":
+            if noise is None:
+                raise ValueError("dragan needs noise")
+            moved = real + 0.5 * real.std() * noise
+            return (_squared_norms(adversarial, moved).clamp(min=1e-12).sqrt() - 1).square().mean()
+        case _:
+            assert_never(kind)
+
+
+def _squared_norms(adversarial: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """|d logit / d picture|^2 over all pixels of each picture, [N], itself differentiable."""
+    images = images.detach().requires_grad_(True)
+    logits = adversarial(images)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.float().square().sum(dim=(1, 2, 3))

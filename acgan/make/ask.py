@@ -1,0 +1,74 @@
+"""From a request (attributes by name, `random`, `any`, a seed) to portraits."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from acgan.make.painter import Painter
+from acgan.make.recipe import Portrait
+from acgan.request import RANDOM, label_rows, parse_attributes
+from manifest.errors import UserError
+from manifest.vocabulary import Vocabulary
+
+EACH = "each"
+MOST_SEED = 2**53 - 1  # what JSON carries exactly
+
+
+def check_seed(seed: int) -> int:
+    """Raises `UserError` for a seed out of range."""
+    if not 0 <= seed <= MOST_SEED:
+        raise UserError(f"the seed must be 0 to {MOST_SEED}")
+    return seed
+
+
+def ask(
+    painter: Painter, pairs: Sequence[str] | Mapping[str, str], count: int, seed: int
+) -> list[Portrait]:
+    """`count` portraits of a seed; picture i is the same whatever the count."""
+    check_seed(seed)
+    info = painter.info
+    pairs = [f"{k}={v}" for k, v in pairs.items()] if isinstance(pairs, Mapping) else pairs
+    asked = parse_attributes(pairs, info.vocabulary)
+    rows = label_rows(asked, info.vocabulary, info.label_rows, count, seed)
+    latents = painter.snapshot.random_z(count, seed).numpy()
+    return [
+        Portrait(z, ((1.0, tuple(map(int, row))),), seed, index)
+        for index, (z, row) in enumerate(zip(latents, rows, strict=True))
+    ]
+
+
+def split_each(pairs: Sequence[str], vocabulary: Vocabulary) -> tuple[list[str], list[str]]:
+    """Take out the attributes asked for as `each`; the others as random there. Raises UserError."""
+    each = [pair.partition("=")[0].replace("-", "_") for pair in pairs if pair.endswith("=" + EACH)]
+    for name in each:
+        parse_attributes([f"{name}={RANDOM}"], vocabulary)
+    if len(each) > 2:
+        raise UserError("`each` works for one or two attributes", where=", ".join(each))
+    return each, [pair for pair in pairs if not pair.endswith("=" + EACH)]
+
+
+def contact_portraits(
+    portrait: Portrait, each: Sequence[str], vocabulary: Vocabulary
+) -> tuple[list[Portrait], list[str], list[str]]:
+    """One portrait for every class of one or two attributes; also the names of rows and columns.
+
+    The first attribute runs down, the second across; a single one runs across.
+    """
+    groups = [vocabulary.group(name) for name in each]
+    places = [vocabulary.names.index(name) for name in each]
+    portraits = []
+    for classes in itertools.product(*(range(len(group.classes)) for group in groups)):
+        row = np.array(portrait.labels)
+        row[places] = classes
+        portraits.append(portrait.with_labels(tuple(map(int, row))))
+    names = [[class_label(group.name, name) for name in group.classes] for group in groups]
+    return portraits, (names[0] if len(names) == 2 else []), names[-1]
+
+
+def class_label(group: str, name: str) -> str:
+    """A class's name for people: a flag's 1 and 0 are the flag's name and "no" before it."""
+    readable = group.replace("_", " ")
+    return {"1": readable, "0": f"no {readable}"}.get(name, name)

@@ -1,0 +1,142 @@
+"""`interpolate`: morph between avatars named by seeds, attributes or earlier PNGs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from acgan.make.animate import enlarge, fitting_scale, gif_bytes, write_mp4
+from acgan.make.ask import ask
+from acgan.make.options import InterpolateOptions
+from acgan.make.painter import Painter, Pictures
+from acgan.make.path import even_path
+from acgan.make.recipe import (
+    Portrait,
+    png_bytes,
+    read_recipe_file,
+    recipe_from_json,
+    recipe_to_json,
+)
+from acgan.make.sheet import sheet
+from acgan.make.snapshots import open_painter
+from cli import emit_json, explain_dry_run, progress
+from manifest.errors import UserError
+from manifest.files import write_bytes
+
+MOST_FRAMES, MOST_KEYS = 1000, 50
+WIDTH_PX = 192
+LOOK_PX = 16
+
+
+@dataclass(frozen=True)
+class Key:
+    """One keyframe, read from the command line but not drawn yet."""
+
+    text: str
+    pairs: tuple[str, ...] = ()
+    seed: int | None = None
+    file: Path | None = None
+
+
+def run(options: InterpolateOptions) -> None:
+    """Write interpolate.png, .gif and perhaps .mp4; the last line on stdout is one JSON object."""
+    check_bounds(options)
+    painter = open_painter(options)
+    keys = [read_key(text) for text in options.keys]
+    if options.dry_run:
+        explain_dry_run(options, [f"draw {options.frames} pictures with {painter.name}"])
+        return
+    portraits = [key_portrait(painter, key, options) for key in keys]
+    portraits += portraits[:1] if options.loop else []
+    with progress("drawing", quiet=options.quiet) as advance:
+        path = morph(painter, portraits, options.frames, advance)
+        pictures = painter.draw(path, advance)
+    out = options.out
+    written = write_path(painter, path, pictures, out, options)
+    emit_json({"snapshot": painter.name, "keys": list(options.keys), **written})
+
+
+def check_bounds(options: InterpolateOptions) -> None:
+    """Raises `UserError` for a request that is too large or too small."""
+    if not 2 <= len(options.keys) <= MOST_KEYS:
+        raise UserError(f"--keys needs 2 to {MOST_KEYS} seeds, attributes or PNGs")
+    if not len(options.keys) + 1 <= options.frames <= MOST_FRAMES:
+        raise UserError(f"--frames must be {len(options.keys) + 1} to {MOST_FRAMES}")
+    if not 2 <= options.strip <= options.frames:
+        raise UserError("--strip must be 2 to --frames")
+
+
+def read_key(text: str) -> Key:
+    """A seed, `name=class,name=class` (perhaps with `seed=7`), or a file."""
+    if re.fullmatch(r"\d{1,15}", text):
+        return Key(text, seed=int(text))
+    if Path(text).suffix in (".png", ".json") or "=" not in text:
+        return Key(text, file=Path(text))
+    pairs = [part for part in text.split(",") if part]
+    seeds = [part.removeprefix("seed=") for part in pairs if part.startswith("seed=")]
+    if len(seeds) > 1 or not all(re.fullmatch(r"\d{1,15}", seed) for seed in seeds):
+        raise UserError("one whole number is needed after seed=", where=text)
+    others = tuple(part for part in pairs if not part.startswith("seed="))
+    return Key(text, others, int(seeds[0]) if seeds else None)
+
+
+def key_portrait(painter: Painter, key: Key, options: InterpolateOptions) -> Portrait:
+    """The portrait of a keyframe; what it leaves open comes from the command's own options."""
+    if key.file is not None:
+        content = read_recipe_file(key.file)
+        return recipe_from_json(content, painter.info, str(key.file)).portraits[0]
+    seed = options.seed if key.seed is None else key.seed
+    return ask(painter, [*options.attributes, *key.pairs], 1, seed)[0]
+
+
+def morph(
+    painter: Painter,
+    keys: Sequence[Portrait],
+    frames: int,
+    advance: Callable[..., None] = lambda *_: None,
+) -> list[Portrait]:
+    """Portraits on the way through all keys, in steps that look equally large."""
+
+    def features(portraits: Sequence[Portrait]) -> npt.NDArray[np.floating]:
+        return coarse_look(painter.draw(portraits, advance))
+
+    distribution = painter.info.extra.get("z_distribution", "normal")
+    return even_path(keys, frames, features, distribution)
+
+
+def coarse_look(pictures: Pictures) -> npt.NDArray[np.float32]:
+    """Pictures uint8 [N,S,S,3] -> features [N,F]: colours of a coarse raster.
+
+    Fine lines that shift by a pixel count little, a change of shape or colour counts in full.
+    """
+    count, size = pictures.shape[:2]
+    cell = max(1, size // LOOK_PX)
+    side = size // cell
+    cells = pictures[:, : side * cell, : side * cell].astype(np.float32)
+    return cells.reshape(count, side, cell, side, cell, 3).mean(axis=(2, 4)).reshape(count, -1)
+
+
+def write_path(
+    painter: Painter,
+    path: Sequence[Portrait],
+    pictures: Pictures,
+    out: Path,
+    options: InterpolateOptions,
+) -> dict[str, str | None]:
+    """Write strip, GIF and MP4; the paths written."""
+    shown = np.linspace(0, len(path) - 1, options.strip).round().astype(int)
+    vocabulary = painter.info.vocabulary
+    recipe = recipe_to_json(painter.recipe([path[i] for i in shown], options.strip), vocabulary)
+    png, gif, mp4 = (out / f"interpolate.{suffix}" for suffix in ("png", "gif", "mp4"))
+    write_bytes(png, png_bytes(sheet(pictures[shown], options.strip), recipe))
+    scale = options.scale or fitting_scale(pictures.shape[2], WIDTH_PX)
+    # A loop's last frame is its first again: shown once, so that the GIF runs on without a stop.
+    images = enlarge(pictures[:-1] if options.loop else pictures, scale)
+    write_bytes(gif, gif_bytes(images, options.fps, recipe))
+    made = write_mp4(mp4, images, options.fps)
+    return {"strip": str(png), "gif": str(gif), "mp4": str(mp4) if made else None}

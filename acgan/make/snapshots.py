@@ -1,0 +1,58 @@
+"""Which snapshot to draw with: the named one, the workspace's newest, else the one shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from acgan.devices import choose_device
+from acgan.make.options import DrawOptions
+from acgan.make.painter import Painter
+from acgan.snapshot import load_snapshot
+from manifest.errors import UserError
+from manifest.workspace import Workspace
+
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
+
+
+def shipped_snapshots() -> list[Path]:
+    """The snapshots that come with the project."""
+    return sorted(
+        path for path in SHIPPED.glob("*.json") if path.with_suffix(".safetensors").is_file()
+    )
+
+
+def find_snapshot(path: Path | None, workspace: Path) -> Path:
+    """The snapshot's JSON. Raises `UserError` when there is none."""
+    if path is not None and path.is_dir():
+        inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
+        inside = with_weights(inside)
+        if not inside:
+            raise UserError("no snapshot in this folder", where=str(path))
+        return inside[-1]
+    if path is not None:
+        return path
+    newest = Workspace(workspace).newest_snapshot()
+    if newest is not None:
+        return newest
+    shipped = shipped_snapshots()
+    if shipped:
+        return shipped[-1]
+    raise UserError(
+        "no snapshot here",
+        where=str(Workspace(workspace).runs),
+        hint="run `python -m acgan train`, or name one with --snapshot",
+    )
+
+
+def all_snapshots(workspace: Path, first: Path | None = None) -> list[Path]:
+    """Every run's last snapshot, newest run first, then those shipped; `first` leads."""
+    runs = sorted(Workspace(workspace).runs.glob("*/snapshots"), reverse=True)
+    last = [sorted(folder.glob("*.json"))[-1:] for folder in runs]
+    found = [*([first] if first else []), *(path for paths in last for path in paths)]
+    return list(dict.fromkeys(path.resolve() for path in [*found, *shipped_snapshots()]))
+
+
+def open_painter(options: DrawOptions) -> Painter:
+    """Load the snapshot that the options ask for."""
+    device = choose_device(options.device, options.threads)
+    return Painter(load_snapshot(find_snapshot(options.snapshot, options.workspace), device))

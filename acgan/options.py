@@ -1,0 +1,114 @@
+"""The options of every command; their docstrings are the help text. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from acgan.presets import AdversarialLoss, Augmentation, ClassLoss, Penalty, PresetName
+from cli import CommonOptions
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(CommonOptions):
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA, then MPS, then the CPU."""
+
+    threads: int | None = None
+    """CPU threads; all cores unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(DeviceOptions):
+    data: Path | None = None
+    """The face set's folder; the workspace's newest one unless told otherwise."""
+
+    preset: PresetName = "small"
+    """Which row of the table of presets; see --list-presets."""
+
+    list_presets: bool = False
+    """Print every preset with its size, cost and source, then stop."""
+
+    name: str | None = None
+    """The run's name; the preset's unless told otherwise."""
+
+    minutes: float | None = None
+    """Train for this long (a resumed run goes on counting); 5 when --kimg is not given either."""
+
+    kimg: float | None = None
+    """Train for this many thousand pictures shown to the discriminator."""
+
+    fresh: bool = False
+    """Start a new run even where the same command left an unfinished or finished one."""
+
+    image_size: int | None = None
+    """Side in pixels; the face set's own unless told otherwise (resized, antialiased)."""
+
+    attributes: tuple[str, ...] = ()
+    """Learn only these attributes; all that the face set has unless told otherwise."""
+
+    seed: int = 0
+    """Fixes weights, order of pictures and latents."""
+
+    shuffle_labels: bool = False
+    """Train on labels of other pictures: a control that must fail."""
+
+    batch: int | None = None
+    """Pictures per update, over all processes; the preset's unless told otherwise."""
+
+    adversarial_loss: AdversarialLoss | None = None
+    """Ablation: the adversarial loss."""
+
+    class_loss: ClassLoss | None = None
+    """Ablation: how the class heads judge fakes."""
+
+    class_weight_g: float | None = None
+    """Ablation: weight of the class loss in the generator."""
+
+    penalty: Penalty | None = None
+    """Ablation: the gradient penalty."""
+
+    penalty_gamma: float | None = None
+    """Ablation: weight of the gradient penalty."""
+
+    augmentation: Augmentation | None = None
+    """Ablation: what pictures go through before the discriminator (geometry only)."""
+
+    temper: float | None = None
+    """Draw rare classes more often: weight of a picture = frequency to minus this power."""
+
+    width: float = 1.0
+    """Scale the number of channels of both nets."""
+
+    compile: Literal["auto", "yes", "no"] = "auto"
+    """Compile the plain steps; auto does on CUDA."""
+
+    ticks: int = 40
+    """How often in the run to draw the grid, log and checkpoint."""
+
+    snapshots: int = 4
+    """How many snapshots to keep over the run, the last included."""
+
+    checkpoint_interval_s: float = 60.0
+    """Save the state at least this often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(DeviceOptions):
+    snapshot: Path | None = None
+    """A snapshot's JSON; the newest of the workspace's runs unless told otherwise."""
+
+    count: int = 16
+    """How many pictures."""
+
+    seed: int = 0
+    """The same seed, attributes and snapshot give the same pictures."""
+
+    out: Path = Path("avatars")
+    """Folder for the PNGs and grid.png."""
+
+    attributes: tuple[str, ...] = ()
+    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same."""

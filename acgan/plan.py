@@ -1,0 +1,161 @@
+"""What a training command means: settings, face set, budget and the run's folder, all checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from acgan.dataset import Faces, load_faces
+from acgan.options import TrainOptions
+from acgan.presets import Preset
+from acgan.rundir import (
+    Budget,
+    find_run,
+    resolve_budget,
+    resolve_settings,
+    settings_to_json,
+)
+from manifest.errors import UserError
+from manifest.vocabulary import Vocabulary
+from manifest.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+FEW_FACES_PER_CLASS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs; `training` is what makes two commands the same run."""
+
+    options: TrainOptions
+    settings: Preset
+    origin: Mapping[str, str]
+    budget: Budget
+    faces: Faces
+    sizes: tuple[int, ...]
+    training: dict[str, Any]
+    path: Path
+    exists: bool
+
+    @property
+    def generator(self) -> dict[str, Any]:
+        """The generator's description, as the snapshot will hold it."""
+        return {
+            "kind": self.settings.nets,
+            "image_size": self.faces.image_size,
+            "z_dim": self.settings.z_dim,
+            "sizes": list(self.sizes),
+            "width": self.options.width,
+            **self.settings.generator,
+        }
+
+    @property
+    def discriminator(self) -> dict[str, Any]:
+        """The discriminator's description."""
+        heads = {
+            "slots": 2 if self.settings.class_loss == "adc" else 1,
+            "latent": self.settings.z_dim if self.settings.latent_weight > 0 else 0,
+        }
+        return {
+            "kind": self.settings.nets,
+            "image_size": self.faces.image_size,
+            "sizes": list(self.sizes),
+            "width": self.options.width,
+            **heads,
+            **self.settings.discriminator,
+        }
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The attributes that the generator takes."""
+        return self.faces.vocabulary if self.settings.conditional else Vocabulary(())
+
+
+def make_plan(options: TrainOptions) -> Plan:
+    """Check a training command against its face set. Raises `UserError`."""
+    settings, origin = resolve_settings(options)
+    budget = resolve_budget(options)
+    workspace = Workspace(options.workspace)
+    faces = load_faces(
+        options.data or workspace.newest_face_set(), "train", image_size=options.image_size
+    )
+    if faces.image_size not in settings.image_sizes:
+        raise UserError(
+            f"preset {options.preset} draws {', '.join(map(str, settings.image_sizes))} px, "
+            f"not {faces.image_size}",
+            hint="choose one with --image-size",
+        )
+    if len(faces) < settings.batch:
+        raise UserError(
+            f"{len(faces)} training faces, fewer than one batch of {settings.batch}",
+            where=str(faces.path),
+            hint="crawl more, or give a smaller --batch",
+        )
+    faces = _choose_attributes(faces, options)
+    training = {
+        "settings": settings_to_json(settings),
+        "preset": options.preset,
+        "dataset_id": faces.dataset_id,
+        "image_size": faces.image_size,
+        "attributes": list(faces.vocabulary.names),
+        "seed": options.seed,
+        "shuffle_labels": options.shuffle_labels,
+        "width": options.width,
+        "minutes": options.minutes,
+        "kimg": options.kimg,
+    }
+    found = None if options.fresh else find_run(workspace, training)
+    return Plan(
+        options=options,
+        settings=settings,
+        origin=origin,
+        budget=budget,
+        faces=faces,
+        sizes=faces.vocabulary.sizes if settings.conditional else (),
+        training=training,
+        path=found or workspace.next_run(options.name or options.preset),
+        exists=found is not None,
+    )
+
+
+def _choose_attributes(faces: Faces, options: TrainOptions) -> Faces:
+    vocabulary, labels = faces.vocabulary, faces.labels
+    if options.attributes:
+        for name in options.attributes:
+            vocabulary.group(name)
+        columns = [a for a, name in enumerate(vocabulary.names) if name in options.attributes]
+        vocabulary, labels = vocabulary.only(options.attributes), labels[:, columns]
+    known = [a for a in range(len(vocabulary)) if (labels[:, a] >= 0).any()]
+    if len(known) < len(vocabulary):
+        unknown = [name for a, name in enumerate(vocabulary.names) if a not in known]
+        log.warning("no face has a known label for %s: left out", ", ".join(unknown))
+        vocabulary = vocabulary.only(vocabulary.names[a] for a in known)
+        labels = labels[:, known]
+    if not len(vocabulary):
+        raise UserError("no face has a known label", where=str(faces.path))
+    if options.shuffle_labels:
+        labels = np.random.default_rng(options.seed).permutation(labels)
+    return Faces(faces.images, labels, vocabulary, faces.dataset_id, faces.path)
+
+
+def warn_of_rare_classes(faces: Faces) -> list[str]:
+    """Name the classes that have too few training faces to be learnt well."""
+    rare = [
+        f"{group.name}={name} ({count})"
+        for group in faces.vocabulary
+        for name, count in zip(group.classes, faces.class_counts()[group.name], strict=True)
+        if count < FEW_FACES_PER_CLASS
+    ]
+    if rare:
+        log.warning(
+            "classes with fewer than %d training faces will hardly be learnt: %s",
+            FEW_FACES_PER_CLASS,
+            ", ".join(rare),
+        )
+    return rare

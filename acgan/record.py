@@ -1,0 +1,192 @@
+"""What a run leaves for people: numbers, grids, warnings, snapshots, a curve and a film."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from acgan.pictures import picture_grid, write_png
+from acgan.plan import Plan
+from acgan.rundir import RUN_SCHEMA_VERSION
+from acgan.snapshot import draw_z, save_snapshot, to_uint8
+from acgan.state import Ledger, Nets
+from acgan.watch import Watch
+from cli import progress
+from manifest.files import write_json
+
+log = logging.getLogger(__name__)
+
+GRID_COLUMNS = 8
+MOST_LABEL_ROWS = 4096
+GRID_SEED = 1
+DRAW_CHUNK = 64
+
+
+class Record:
+    """Writes everything but the checkpoints; used by the first process only."""
+
+    def __init__(self, plan: Plan, nets: Nets, ledger: Ledger) -> None:
+        self._plan, self._nets = plan, nets
+        self._path = plan.path
+        self._grid_labels = torch.from_numpy(grid_labels(plan))
+        count = max(len(self._grid_labels), 2 * 48)
+        self._z = draw_z(
+            count, plan.settings.z_dim, plan.settings.z_distribution, plan.options.seed + GRID_SEED
+        )
+        self._watch = Watch(plan.faces, self._z, plan.options.seed) if plan.sizes else None
+        self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)
+        self._snapshots = int(ledger.progress * plan.options.snapshots)
+        self._seen_at = (time.monotonic(), ledger.nimg)
+        self._snapshot: Path | None = None
+        self.warnings: list[str] = []
+
+    def __enter__(self) -> Record:
+        self._line = progress("kimg", total=self._total_kimg(), quiet=self._plan.options.quiet)
+        self._advance = self._line.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._line.__exit__(kind, error, trace)
+        self._board.close()
+
+    def numbers(self, ledger: Ledger, numbers: dict[str, float]) -> None:
+        """One line of stats.jsonl, the live line and TensorBoard."""
+        now = time.monotonic()
+        seconds, images = now - self._seen_at[0], ledger.nimg - self._seen_at[1]
+        self._seen_at = (now, ledger.nimg)
+        row = {
+            "schema_version": RUN_SCHEMA_VERSION,
+            "kimg": ledger.nimg / 1000,
+            "elapsed_s": round(ledger.elapsed_s, 2),
+            "images_per_s": round(images / max(seconds, 1e-9), 1),
+            **{name: round(value, 6) for name, value in numbers.items()},
+        }
+        self._append("stats.jsonl", row)
+        for name, value in numbers.items():
+            self._board.add_scalar(name, value, ledger.nimg)
+        left = ledger.elapsed_s / max(ledger.progress, 1e-9) * (1 - ledger.progress)
+        note = (
+            f"{row['images_per_s']:.0f} images/s, {left / 60:.1f} min to go, "
+            f"D {numbers['adversarial_d']:.2f} G {numbers.get('adversarial_g', 0):.2f} "
+            f"class D {numbers['class_d']:.2f} G {numbers.get('class_g', 0):.2f}"
+        )
+        self._advance(images / 1000, note=note)
+
+    def tick(self, ledger: Ledger) -> None:
+        """The grid, the collapse watch, and a snapshot when one is due."""
+        grid = self._draw_grid()
+        name = f"{ledger.nimg:010d}"
+        write_png(self._path / "samples" / f"{name}.png", grid)
+        self._board.add_image("grid", grid, ledger.nimg)
+        if self._watch is not None:
+            result = self._watch.look(self._nets.average, self._nets.device)
+            row = {
+                "schema_version": RUN_SCHEMA_VERSION,
+                "kimg": ledger.nimg / 1000,
+                "z_sensitivity": round(result.z_sensitivity, 4),
+                "similarity": round(result.similarity, 4),
+                "real_similarity": round(result.real_similarity, 4),
+            }
+            self._append("watch.jsonl", row)
+            self._board.add_scalar("watch/z_sensitivity", result.z_sensitivity, ledger.nimg)
+            self._board.add_scalar("watch/similarity", result.similarity, ledger.nimg)
+            self.warnings = result.warnings() if ledger.progress > 0.25 else []
+            for warning in self.warnings:
+                log.warning("%.1f kimg: %s: samples/%s.png", ledger.nimg / 1000, warning, name)
+        due = int(ledger.progress * self._plan.options.snapshots)
+        if due > self._snapshots:
+            self._snapshots = due
+            self._snapshot = self.save_snapshot(ledger)
+
+    def finish(self, ledger: Ledger) -> dict[str, Any]:
+        """Write the last snapshot and result.json; returns its content."""
+        from acgan.charts import write_film, write_loss_curve
+
+        path = self._path / "snapshots" / f"{ledger.nimg:010d}.json"
+        if not path.is_file():
+            self.save_snapshot(ledger)
+        write_loss_curve(self._path)
+        write_film(self._path)
+        result = {
+            "run": str(self._path),
+            "snapshot": str(path),
+            "kimg": ledger.nimg / 1000,
+            "seconds": round(ledger.elapsed_s, 1),
+            "images_per_s": round(ledger.nimg / max(ledger.elapsed_s, 1e-9), 1),
+            "rollbacks": ledger.rollbacks,
+            "warnings": self.warnings,
+        }
+        write_json(self._path / "result.json", result, schema_version=RUN_SCHEMA_VERSION)
+        return result
+
+    def save_snapshot(self, ledger: Ledger) -> Path:
+        """Write the averaged generator with all that its users need."""
+        plan = self._plan
+        labels = plan.faces.labels[:, : len(plan.sizes)]
+        chosen = np.random.default_rng(0).permutation(len(labels))[:MOST_LABEL_ROWS]
+        info = {
+            "architecture": plan.generator,
+            "vocabulary": plan.vocabulary,
+            "image_size": plan.faces.image_size,
+            "z_dim": plan.settings.z_dim,
+            "dataset_id": plan.faces.dataset_id,
+            "kimg": ledger.nimg / 1000,
+            "class_counts": plan.faces.class_counts() if plan.sizes else {},
+            "label_rows": labels[np.sort(chosen)].tolist() if plan.sizes else [],
+            "extra": {
+                "z_distribution": plan.settings.z_distribution,
+                "preset": plan.options.preset,
+                "seconds": round(ledger.elapsed_s, 1),
+            },
+        }
+        path = self._path / "snapshots" / f"{ledger.nimg:010d}.json"
+        return save_snapshot(path, self._nets.average, info)
+
+    @torch.inference_mode()
+    def _draw_grid(self) -> Tensor:
+        device, labels = self._nets.device, self._grid_labels
+        pictures = [
+            to_uint8(self._nets.average(z.to(device), part.to(device))).cpu()
+            for z, part in zip(
+                self._z[: len(labels)].split(DRAW_CHUNK), labels.split(DRAW_CHUNK), strict=True
+            )
+        ]
+        return picture_grid(torch.cat(pictures), GRID_COLUMNS)
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        with (self._path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def _total_kimg(self) -> float | None:
+        nimg = self._plan.budget.nimg
+        return None if nimg is None else nimg / 1000
+
+
+def grid_labels(plan: Plan) -> np.ndarray:
+    """Label rows int64 [rows * columns, A] of the grid: one row of pictures per class.
+
+    Every picture takes the other labels of a training face of that class.
+    """
+    if not plan.sizes:
+        return np.zeros((GRID_COLUMNS**2, 0), np.int64)
+    labels, generator, rows = plan.faces.labels, np.random.default_rng(GRID_SEED), []
+    for a, size in enumerate(plan.sizes):
+        for value in range(1 if size == 2 else 0, size):
+            having = np.flatnonzero(labels[:, a] == value)
+            if len(having):
+                rows += [labels[generator.choice(having)] for _ in range(GRID_COLUMNS)]
+    return np.stack(rows)

@@ -1,0 +1,104 @@
+"""Attributes asked for on the command line: `--hair-color blue`, one option per group. No torch."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from cli import Command
+from manifest.errors import UserError
+from manifest.vocabulary import UNKNOWN, Vocabulary
+
+ANY = ("any", "")
+RANDOM = "random"
+
+
+def fold_attributes(
+    commands: Mapping[str, Command], argv: Sequence[str] | None = None
+) -> list[str]:
+    """The command line with `--some-name value` turned into `--attributes some_name=value`.
+
+    Which attributes there are is known only once the snapshot is read, so every option that the
+    command does not have is taken for one, unless it is close to one the command has (a typing
+    slip). Commands without `attributes` are left alone.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = commands.get(arguments[0]) if arguments else None
+    if command is None:
+        return arguments
+    known = {field.name for field in fields(command.options)}
+    if "attributes" not in known or command.options.__name__ == "TrainOptions":
+        return arguments
+    kept, pairs, rest = arguments[:1], [], iter(arguments[1:])
+    for argument in rest:
+        option, _, value = argument.partition("=")
+        name = option.removeprefix("--").replace("-", "_")
+        if (
+            not option.startswith("--")
+            or name in known | {"help"}
+            or difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+        ):
+            kept.append(argument)
+        else:
+            pairs.append(f"{name}={value or next(rest, '')}")
+    return [*kept, "--attributes", *pairs] if pairs else kept
+
+
+def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, str]:
+    """`name=class` pairs checked against what the snapshot knows.
+
+    Raises `UserError` naming the attributes, or the classes, that there are.
+    """
+    asked: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.replace("-", "_")
+        if not equals:
+            raise UserError(f"{pair!r} is not of the form name=class")
+        if name not in vocabulary.names:
+            raise UserError(
+                f"this snapshot has no attribute {name!r}",
+                hint=f"it knows {', '.join(vocabulary.names) or 'none'}",
+            )
+        if value not in (*ANY, RANDOM):
+            vocabulary.group(name).index_of(value)
+        asked[name] = value
+    return asked
+
+
+def label_rows(
+    asked: Mapping[str, str],
+    vocabulary: Vocabulary,
+    known_rows: Sequence[Sequence[int]],
+    count: int,
+    seed: int,
+) -> np.ndarray:
+    """Labels int64 [count, A] for a request.
+
+    A class name is taken as it is; `any` leaves the attribute to the generator; `random`, and
+    whatever is not asked for, comes from a training face's own labels, one face per picture, chosen
+    among those that agree best with the classes asked for.
+    """
+    fixed = {
+        a: group.index_of(asked[group.name])
+        for a, group in enumerate(vocabulary)
+        if asked.get(group.name, RANDOM) not in (*ANY, RANDOM)
+    }
+    table = np.asarray(known_rows, dtype=np.int64).reshape(-1, len(vocabulary))
+    if len(table) == 0:
+        table = np.full((1, len(vocabulary)), UNKNOWN, dtype=np.int64)
+    agreement = sum((table[:, a] == value).astype(int) for a, value in fixed.items())
+    if fixed:
+        table = table[agreement == agreement.max()]
+    generator = np.random.default_rng(seed)
+    rows = table[[int(generator.integers(len(table))) for _ in range(count)]]
+    for a, group in enumerate(vocabulary):
+        if a in fixed:
+            rows[:, a] = fixed[a]
+        elif asked.get(group.name) in ANY:
+            rows[:, a] = UNKNOWN
+    return rows

@@ -1,0 +1,120 @@
+"""A run's folder: what was asked, whether it is done, where the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from acgan.options import TrainOptions
+from acgan.presets import PRESETS, Preset
+from manifest.errors import UserError
+from manifest.files import read_json, write_json
+from manifest.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+RUN_SCHEMA_VERSION = 1
+DEFAULT_MINUTES = 5.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train; the run ends when the first of the two is reached."""
+
+    seconds: float | None
+    nimg: int | None
+
+    def progress(self, nimg: int, elapsed_s: float) -> float:
+        """The share of the budget that is used, 0 to 1."""
+        shares = [0.0]
+        if self.nimg is not None:
+            shares.append(nimg / self.nimg)
+        if self.seconds is not None:
+            shares.append(elapsed_s / self.seconds)
+        return min(1.0, max(shares))
+
+
+def resolve_settings(options: TrainOptions) -> tuple[Preset, dict[str, str]]:
+    """The preset with the given options in place of its values, and where each value came from."""
+    preset = PRESETS[options.preset]
+    given = {
+        field.name: value
+        for field in fields(Preset)
+        if (value := getattr(options, field.name, None)) is not None
+    }
+    origin = dict.fromkeys((field.name for field in fields(Preset)), f"preset {options.preset}")
+    return replace(preset, **given), origin | dict.fromkeys(given, "option")
+
+
+def resolve_budget(options: TrainOptions) -> Budget:
+    """The budget asked for, or the default. Raises `UserError` when it is not positive."""
+    for name, value in (("--minutes", options.minutes), ("--kimg", options.kimg)):
+        if value is not None and value <= 0:
+            raise UserError(f"{name} must be positive")
+    if options.minutes is None and options.kimg is None:
+        return Budget(DEFAULT_MINUTES * 60, None)
+    return Budget(
+        None if options.minutes is None else options.minutes * 60,
+        None if options.kimg is None else max(1, round(options.kimg * 1000)),
+    )
+
+
+def find_run(workspace: Workspace, training: dict[str, Any]) -> Path | None:
+    """The newest run that was asked for exactly this training, finished or not."""
+    wanted = json.loads(json.dumps(training))
+    if not workspace.runs.is_dir():
+        return None
+    for path in sorted(workspace.runs.glob("[0-9]*-*"), reverse=True):
+        try:
+            found = read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
+        except UserError:
+            continue
+        if found.get("training") == wanted:
+            return path
+    return None
+
+
+def write_config(path: Path, training: dict[str, Any], origin: dict[str, str], **more: Any) -> None:
+    """Write config.json: all that decides the outcome, and what it was run with."""
+    content = {
+        "training": training,
+        "origin": origin,
+        "commit": current_commit(),
+        "python": platform.python_version(),
+        **more,
+    }
+    write_json(path / "config.json", content, schema_version=RUN_SCHEMA_VERSION)
+
+
+def settings_to_json(settings: Preset) -> dict[str, Any]:
+    """The settings as plain JSON types."""
+    content: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
+    return content
+
+
+def finished(path: Path) -> dict[str, Any] | None:
+    """What a finished run left as its result, or None while it is unfinished."""
+    if not (path / "result.json").is_file():
+        return None
+    return read_json(path / "result.json", schema_version=RUN_SCHEMA_VERSION)
+
+
+def current_commit() -> str | None:
+    """The commit of this checkout, or None outside of one."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

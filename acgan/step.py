@@ -1,0 +1,198 @@
+"""One update of each net: the losses put together, gradients averaged, optimisers stepped."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from acgan.augment import augment
+from acgan.feed import Feed, drop_labels
+from acgan.losses import (
+    class_accuracy,
+    class_loss,
+    discriminator_loss,
+    generator_class_loss,
+    generator_loss,
+    gradient_penalty,
+    group_weights,
+    latent_loss,
+    moments_loss,
+)
+from acgan.nets.blocks import Judgement
+from acgan.parallel import World
+from acgan.plan import Plan
+from acgan.state import Nets
+
+Stats = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """This process's share of a step's data and random numbers."""
+
+    real: Tensor
+    labels: Tensor
+    fake_labels: Tensor
+    z: Tensor
+    augmentation: Tensor
+    penalty_noise: Tensor
+
+
+class Step:
+    """The two updates, with what they need bound once."""
+
+    def __init__(self, plan: Plan, nets: Nets, device: torch.device, world: World) -> None:
+        self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
+        self.device, self.world = device, world
+        self.weights = group_weights(plan.sizes, plan.settings.flag_weight)
+        self.slots = 2 if plan.settings.class_loss == "adc" else 1
+
+    def draw(self, feed: Feed, random: torch.Generator) -> Draws:
+        """Draw the whole batch's random numbers; keep this process's share of them."""
+        settings, share, batch = self.settings, self.world.share, self.settings.batch
+        rows = feed.rows(batch, random)
+        labels = feed.labels(rows)[:, : len(self.sizes)]
+        z = torch.empty(batch, settings.z_dim, device=self.device)
+        if settings.z_distribution == "uniform":
+            z.uniform_(generator=random)
+        else:
+            z.normal_(generator=random)
+        real = feed.pictures(share(rows)).contiguous(memory_format=torch.channels_last)
+        mirrored = torch.rand(batch, 1, 1, 1, device=self.device, generator=random) < 0.5
+        if settings.mirror:
+            real = torch.where(share(mirrored), real.flip(3), real)
+        noise = torch.empty(0, device=self.device)
+        if settings.penalty == "dragan":
+            noise = torch.rand(batch, *real.shape[1:], device=self.device, generator=random)
+        draws = torch.rand(batch, 2, 6, device=self.device, generator=random)
+        fake_labels = drop_labels(labels, settings.label_drop, random)
+        return Draws(real, share(labels), share(fake_labels), share(z), share(draws), share(noise))
+
+    def fakes(self, draws: Draws) -> Tensor:
+        """Pictures [N,3,S,S] that the generator draws for the asked labels."""
+        with self._autocast():
+            return self.nets.generator(draws.z, draws.fake_labels)
+
+    def discriminator(self, fake: Tensor, draws: Draws, *, with_penalty: bool) -> Stats:
+        """Update the discriminator: reals up, fakes down, the labels of what is known."""
+        settings, net = self.settings, self.nets.discriminator
+        net.requires_grad_(True)
+        with self._autocast():
+            real, real_shows = self._augment(draws.real, draws, 0)
+            fake, fake_shows = self._augment(fake.detach(), draws, 1)
+            judged_real, judged_fake = self._judge(net, real, fake)
+        stats = {
+            "adversarial_d": discriminator_loss(
+                judged_real.adversarial, judged_fake.adversarial, settings.adversarial_loss
+            ),
+            "class_d": self._class_loss_d(judged_real, draws.labels, real_shows, fake=False),
+        }
+        loss = settings.adversarial_weight * stats["adversarial_d"]
+        loss = loss + settings.class_weight_d * stats["class_d"]
+        if settings.class_loss_on_fakes or settings.class_loss == "adc":
+            on_fakes = self._class_loss_d(judged_fake, draws.fake_labels, fake_shows, fake=True)
+            loss = loss + settings.class_weight_d * on_fakes
+        if settings.latent_weight > 0:
+            loss = loss + settings.latent_weight * latent_loss(judged_fake.latent, draws.z)
+        if with_penalty:
+            stats["penalty"] = gradient_penalty(
+                lambda images: net(images).adversarial,
+                draws.real,
+                fake.detach(),
+                settings.penalty,
+                draws.penalty_noise,
+            )
+            scale = settings.penalty_gamma * settings.penalty_interval
+            loss = loss + settings.adversarial_weight * scale * stats["penalty"]
+        self._update(loss, self.nets.optimizer_d, net)
+        stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
+        stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
+        return {name: value.detach() for name, value in stats.items()}
+
+    def generator(self, fake: Tensor, draws: Draws) -> Stats:
+        """Update the generator: fakes up, read as the labels that they were asked for."""
+        settings, net = self.settings, self.nets.discriminator
+        net.requires_grad_(False)
+        with self._autocast():
+            fake, shows = self._augment(fake, draws, 1)
+            judged = net(fake)
+            judged_real = None
+            if settings.adversarial_loss == "relativistic" or settings.moments_weight > 0:
+                with torch.no_grad():
+                    judged_real = net(self._augment(draws.real, draws, 0)[0])
+        stats = {
+            "adversarial_g": generator_loss(
+                judged.adversarial,
+                None if judged_real is None else judged_real.adversarial,
+                settings.adversarial_loss,
+            ),
+            "class_g": generator_class_loss(
+                judged.classes,
+                draws.fake_labels.masked_fill(~shows[:, None], -1),
+                self.sizes,
+                self.weights,
+                kind=settings.class_loss,
+                floor=settings.class_floor,
+            ),
+        }
+        loss = settings.adversarial_weight * stats["adversarial_g"]
+        loss = loss + settings.class_weight_g * stats["class_g"]
+        if settings.latent_weight > 0:
+            stats["latent"] = latent_loss(judged.latent, draws.z)
+            loss = loss + settings.latent_weight * stats["latent"]
+        if settings.moments_weight > 0 and judged_real is not None:
+            stats["moments"] = moments_loss(judged.features, judged_real.features)
+            loss = loss + settings.moments_weight * stats["moments"]
+        self._update(loss, self.nets.optimizer_g, self.nets.generator)
+        stats["accuracy_fake"] = self._accuracy(judged, draws.fake_labels)
+        return {name: value.detach() for name, value in stats.items()}
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        """bf16 for the convolutions on CUDA; float32 elsewhere (bf16 is slow on CPUs)."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _augment(self, images: Tensor, draws: Draws, which: int) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        return augment(
+            images,
+            settings.augmentation,
+            settings.augmentation_probability,
+            draws.augmentation[:, which],
+        )
+
+    def _judge(self, net: nn.Module, real: Tensor, fake: Tensor) -> tuple[Judgement, Judgement]:
+        """Judge both in one pass, or in two where BatchNorm would mix them."""
+        if self.settings.separate_passes:
+            return net(real), net(fake)
+        parts = [part.split(len(real)) for part in net(torch.cat([real, fake]))]
+        return Judgement(*(part[0] for part in parts)), Judgement(*(part[1] for part in parts))
+
+    def _class_loss_d(
+        self, judged: Judgement, labels: Tensor, shows: Tensor, *, fake: bool
+    ) -> Tensor:
+        if self.settings.class_loss == "none" or not self.sizes:
+            return judged.classes.new_zeros(())
+        return class_loss(
+            judged.classes,
+            labels.masked_fill(~shows[:, None], -1),
+            self.sizes,
+            self.weights,
+            kind=self.settings.class_loss,
+            fake=fake,
+        )
+
+    def _accuracy(self, judged: Judgement, labels: Tensor) -> Tensor:
+        if self.settings.class_loss == "none" or not self.sizes:
+            return judged.classes.new_zeros(())
+        found = class_accuracy(judged.classes, labels, self.sizes, self.slots)
+        return found[[a for a, size in enumerate(self.sizes) if size > 2] or slice(None)].nanmean()
+
+    def _update(self, loss: Tensor, optimizer: Optimizer, net: nn.Module) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.world.average_gradients(net.parameters())
+        optimizer.step()

@@ -1,0 +1,160 @@
+"""Train an ACGAN: read `train` from top to bottom.
+
+One clock runs everything: `nimg`, the pictures shown to the discriminator. Every step draws its
+random numbers from (seed, nimg) alone, so a resumed run goes on exactly as if it had not stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+
+from acgan.devices import choose_device
+from acgan.ema import ema_decay, update_ema
+from acgan.feed import Feed, sampling_weights
+from acgan.options import TrainOptions
+from acgan.parallel import World, join_world
+from acgan.plan import Plan, make_plan, warn_of_rare_classes
+from acgan.record import Record
+from acgan.rundir import finished, write_config
+from acgan.signals import hold_signals
+from acgan.state import Ledger, Nets, build_nets, restore, save
+from acgan.step import Step
+from cli import emit_json, explain_dry_run, next_step
+from manifest.errors import UserError
+
+log = logging.getLogger(__name__)
+
+STATS_INTERVAL = 20
+MOST_ROLLBACKS = 3
+EXPLODING_CLASS_LOSS = 50.0
+
+
+def run(options: TrainOptions) -> None:
+    """Start a training run, go on with the one this command left, or say that it is done."""
+    device = choose_device(options.device, options.threads)
+    plan = make_plan(options)
+    result = finished(plan.path) if plan.exists else None
+    if options.dry_run:
+        verb = "do nothing, this run is done:" if result else "go on in" if plan.exists else "write"
+        explain_dry_run(options, [f"train on {len(plan.faces)} faces", f"{verb} {plan.path}"])
+        return
+    if result is None:
+        with join_world(device) as (world, device):
+            result = train(plan, device, world)
+            if not world.first:
+                return
+    else:
+        log.info("%s is done already; --fresh or another --seed starts a new run", plan.path)
+    next_step("python -m eval report, or python -m acgan generate --hair-color blue --count 16")
+    emit_json(result)
+
+
+def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
+    """Train until the budget is used; returns what result.json holds."""
+    settings, faces = plan.settings, plan.faces
+
+    # The run's folder says what was asked before any work starts.
+    if world.first and not plan.exists:
+        write_config(plan.path, plan.training, dict(plan.origin), device=str(device))
+    warn_of_rare_classes(faces)
+
+    # Nets, optimisers and average: fresh, or from the newest checkpoint.
+    nets = build_nets(plan, device)
+    ledger = restore(plan.path, nets) or Ledger()
+    step = Step(plan, nets, device, world)
+
+    # Pictures and labels lie on the device; the record keeps numbers, grids and snapshots.
+    feed = Feed(faces, device, sampling_weights(faces.labels, plan.sizes, settings.temper))
+    record = Record(plan, nets, ledger) if world.first else None
+    started, saved = time.monotonic() - ledger.elapsed_s, time.monotonic()
+    tick, stats = int(ledger.progress * plan.options.ticks), {}
+
+    with hold_signals() as stop, record or nullcontext():
+        while ledger.progress < 1 and not stop.requested:
+            # Every random number of this step follows from (seed, nimg).
+            random = torch.Generator(device).manual_seed(plan.options.seed * 2**36 + ledger.nimg)
+            torch.manual_seed(ledger.nimg)  # for dropout
+            draws = step.draw(feed, random)
+            rate = nets.set_rates(settings, ledger.progress, ledger.rate_scale)
+            update = ledger.nimg // settings.batch
+
+            # Discriminator: reals up, fakes down, the reals' labels, now and then the penalty.
+            with torch.set_grad_enabled(settings.shared_fakes):
+                fake = step.fakes(draws)
+            with_penalty = update % settings.penalty_interval == 0
+            stats |= step.discriminator(fake, draws, with_penalty=with_penalty)
+
+            # Generator: fakes up, and read as the labels that they were asked for.
+            if update % settings.generator_every == 0:
+                stats |= step.generator(fake if settings.shared_fakes else step.fakes(draws), draws)
+
+            # The average of the generator's weights, which is what will be used.
+            ledger.nimg += settings.batch
+            decay = ema_decay(
+                settings.batch, ledger.nimg, settings.ema_half_life_kimg, settings.ema_ramp
+            )
+            update_ema(nets.average, nets.generator, decay)
+
+            # The clock, and whether to stop: the same for all processes.
+            if world.size == 1 or update % STATS_INTERVAL == 0:
+                ledger.elapsed_s = world.agree(time.monotonic() - started, device)
+                stop.requested = world.any(stop.requested, device)
+            ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s)
+            last = ledger.progress >= 1 or stop.requested
+            at_tick = int(ledger.progress * plan.options.ticks) > tick
+
+            # Now and then read the numbers (on a GPU this is the only wait for it).
+            if update % STATS_INTERVAL == 0 or at_tick or last:
+                numbers = {name: float(value) for name, value in stats.items()}
+                if broken(numbers):
+                    ledger = roll_back(plan, nets, ledger)
+                    started = time.monotonic() - ledger.elapsed_s
+                    continue
+                if record:
+                    record.numbers(ledger, {**numbers, "rate_g": rate})
+
+            # Grid, watch and snapshot; then the state, so that nothing is lost.
+            if at_tick or last:
+                tick = int(ledger.progress * plan.options.ticks)
+                if record and not stop.requested:
+                    record.tick(ledger)
+            due = at_tick and time.monotonic() - saved > plan.options.checkpoint_interval_s
+            if world.first and (due or last):
+                save(plan.path, nets, ledger)
+                saved = time.monotonic()
+
+    return record.finish(ledger) if record else {}
+
+
+def broken(numbers: dict[str, float]) -> bool:
+    """Whether training has gone where it does not come back from."""
+    finite = all(math.isfinite(value) for value in numbers.values())
+    return not finite or numbers.get("class_g", 0.0) > EXPLODING_CLASS_LOSS
+
+
+def roll_back(plan: Plan, nets: Nets, ledger: Ledger) -> Ledger:
+    """Go back to the last good checkpoint with half the rate. Raises `UserError` after the last try."""
+    good = restore(plan.path, nets)
+    if good is None:
+        nets.load(build_nets(plan, nets.device).state())
+        good = Ledger()
+    good.rollbacks = ledger.rollbacks + 1
+    good.rate_scale = ledger.rate_scale / 2
+    if good.rollbacks > MOST_ROLLBACKS:
+        raise UserError(
+            f"training broke down {good.rollbacks} times",
+            where=str(plan.path),
+            hint="try another --seed, a larger --penalty-gamma or a smaller --class-weight-g",
+        )
+    log.warning(
+        "losses are not finite or explode: back to %.1f kimg, at %g of the rate",
+        good.nimg / 1000,
+        good.rate_scale,
+    )
+    return good
