@@ -16,9 +16,10 @@ from manifest.errors import Unavailable, UserError
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` for writing; on a clean exit it replaces `path`.
 
+    `durable` waits for the disk, against a power cut; what is easily made again can do without.
     Raises `Unavailable` when the disk is full; `path` is then as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +29,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException as error:
@@ -54,9 +56,9 @@ def no_space(path: Path) -> Unavailable:
     )
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write `data` to `path` atomically."""
-    with atomic_file(path) as file:
+    with atomic_file(path, durable=durable) as file:
         file.write(data)
 
 

@@ -65,7 +65,7 @@ def import_set(options: ImportOptions) -> None:
     folder = face_set_folder(options.workspace, name)
     check_owner(folder, "import")
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
-    import_id = _import_id(options, source, vocabulary)
+    import_id = _import_id(options, source)
     info = existing_info(folder)
     if info.get("import_id") == import_id and _is_whole(folder, info):
         log.info("%s is imported already", options.source)
@@ -122,9 +122,10 @@ def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOpti
     next_step("python -m acgan train")
 
 
-def _import_id(options: ImportOptions, source: Archive, vocabulary: Vocabulary) -> str:
+def _import_id(options: ImportOptions, source: Archive) -> str:
     asked = (options.table, options.group, options.size, options.skip_bad_rows)
-    return hashlib.sha256(repr((source.identity, asked, vocabulary)).encode()).hexdigest()[:16]
+    words = (options.vocabulary or DEFAULT_VOCABULARY).read_text(encoding="utf-8")
+    return hashlib.sha256(repr((source.identity, asked, words)).encode()).hexdigest()[:16]
 
 
 def _is_whole(folder: Path, info: dict) -> bool:
@@ -190,7 +191,7 @@ def _import_one(entry: Entry, file_name: str, source: Archive, size: int, images
         return Imported(entry, file_name, reject=(bad.reason, bad.value))
     except UserError as error:
         return Imported(entry, file_name, reject=("unreadable", error.what))
-    write_bytes(images / file_name, png_bytes(square))
+    write_bytes(images / file_name, png_bytes(square), durable=False)
     return Imported(
         entry,
         file_name,
