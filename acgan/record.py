@@ -29,6 +29,7 @@ GRID_COLUMNS = 8
 MOST_LABEL_ROWS = 4096
 GRID_SEED = 1
 DRAW_CHUNK = 64
+REST_SHARE = 25
 
 
 class Record:
@@ -46,7 +47,7 @@ class Record:
         self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)
         self._snapshots = int(ledger.progress * plan.options.snapshots)
         self._seen_at = (time.monotonic(), ledger.nimg)
-        self._snapshot: Path | None = None
+        self._tick_s, self._tick_ended_at = 0.0, time.monotonic()
         self.warnings: list[str] = []
 
     def __enter__(self) -> Record:
@@ -86,8 +87,18 @@ class Record:
         )
         self._advance(images / 1000, note=note)
 
+    def rested(self) -> bool:
+        """Whether the last tick's cost is small beside the time since."""
+        return time.monotonic() - self._tick_ended_at > REST_SHARE * self._tick_s
+
     def tick(self, ledger: Ledger) -> None:
         """The grid, the collapse watch, and a snapshot when one is due."""
+        started = time.monotonic()
+        self._write_tick(ledger)
+        self._tick_ended_at = time.monotonic()
+        self._tick_s = self._tick_ended_at - started
+
+    def _write_tick(self, ledger: Ledger) -> None:
         grid = self._draw_grid()
         name = f"{ledger.nimg:010d}"
         write_png(self._path / "samples" / f"{name}.png", grid)
@@ -110,7 +121,7 @@ class Record:
         due = int(ledger.progress * self._plan.options.snapshots)
         if due > self._snapshots:
             self._snapshots = due
-            self._snapshot = self.save_snapshot(ledger)
+            self.save_snapshot(ledger)
 
     def finish(self, ledger: Ledger) -> dict[str, Any]:
         """Write the last snapshot and result.json; returns its content."""

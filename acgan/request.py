@@ -40,7 +40,7 @@ def fold_attributes(
         if (
             not option.startswith("--")
             or name in known | {"help"}
-            or difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         ):
             kept.append(argument)
         else:
@@ -60,9 +60,11 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
         if not equals:
             raise UserError(f"{pair!r} is not of the form name=class")
         if name not in vocabulary.names:
+            close = difflib.get_close_matches(name, vocabulary.names, n=1)
+            guess = f"did you mean {close[0]}? " if close else ""
             raise UserError(
                 f"this snapshot has no attribute {name!r}",
-                hint=f"it knows {', '.join(vocabulary.names) or 'none'}",
+                hint=f"{guess}it knows {', '.join(vocabulary.names) or 'none'}",
             )
         if value not in (*ANY, RANDOM):
             vocabulary.group(name).index_of(value)

@@ -50,6 +50,7 @@ class Step:
         self.device, self.world = device, world
         self.weights = group_weights(plan.sizes, plan.settings.flag_weight)
         self.slots = 2 if plan.settings.class_loss == "adc" else 1
+        self.judged_real: Judgement | None = None
 
     def draw(self, feed: Feed, random: torch.Generator) -> Draws:
         """Draw the whole batch's random numbers; keep this process's share of them."""
@@ -109,6 +110,7 @@ class Step:
             scale = settings.penalty_gamma * settings.penalty_interval
             loss = loss + settings.adversarial_weight * scale * stats["penalty"]
         self._update(loss, self.nets.optimizer_d, net)
+        self.judged_real = Judgement(*(part.detach() for part in judged_real))
         stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
         stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
         return {name: value.detach() for name, value in stats.items()}
@@ -117,13 +119,10 @@ class Step:
         """Update the generator: fakes up, read as the labels that they were asked for."""
         settings, net = self.settings, self.nets.discriminator
         net.requires_grad_(False)
+        judged_real = self.judged_real  # of the update before; saves a pass
         with self._autocast():
             fake, shows = self._augment(fake, draws, 1)
             judged = net(fake)
-            judged_real = None
-            if settings.adversarial_loss == "relativistic" or settings.moments_weight > 0:
-                with torch.no_grad():
-                    judged_real = net(self._augment(draws.real, draws, 0)[0])
         stats = {
             "adversarial_g": generator_loss(
                 judged.adversarial,

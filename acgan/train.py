@@ -108,6 +108,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s)
             last = ledger.progress >= 1 or stop.requested
             at_tick = int(ledger.progress * plan.options.ticks) > tick
+            at_tick = at_tick and (not record or record.rested())
 
             # Now and then read the numbers (on a GPU this is the only wait for it).
             if update % STATS_INTERVAL == 0 or at_tick or last:
@@ -139,7 +140,10 @@ def broken(numbers: dict[str, float]) -> bool:
 
 
 def roll_back(plan: Plan, nets: Nets, ledger: Ledger) -> Ledger:
-    """Go back to the last good checkpoint with half the rate. Raises `UserError` after the last try."""
+    """Go back to the last good checkpoint with half the rate.
+
+    Raises `UserError` when that has been tried often enough.
+    """
     good = restore(plan.path, nets)
     if good is None:
         nets.load(build_nets(plan, nets.device).state())
