@@ -16,7 +16,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "hair_color": tuple(HAIR),
     "eye_color": tuple(EYES),
     "hair_length": HAIR_LENGTHS,
-    **{flag: () for flag in FLAGS},
+    **dict.fromkeys(FLAGS, ()),
 }
 """Each group with its classes; a flag has none."""
 

@@ -15,7 +15,7 @@ BACKGROUNDS: tuple[Background, ...] = (
 
 
 def _tint(rng: np.random.Generator) -> Color:
-    base = (palette.CLOTH + palette.ACCENTS)[int(rng.integers(22))]
+    base = (*palette.CLOTH, *palette.ACCENTS)[int(rng.integers(22))]
     return palette.mix(base, (255, 255, 255), float(rng.uniform(0.25, 0.8)))
 
 
@@ -107,6 +107,7 @@ def _clutter(canvas: np.ndarray, scale: float, rng: np.random.Generator) -> None
         if rng.random() < 0.6:
             ink = palette.mix(ink, palette.INK, 0.8)
         for i in range(int(rng.integers(4, 14))):
-            glyph = rng.uniform(0, size, (int(rng.integers(3, 6)), 2)) + (x + 1.3 * size * i, y)
+            corner = np.array([x + 1.3 * size * i, y])
+            glyph = corner + rng.uniform(0, size, (int(rng.integers(3, 6)), 2))
             cv2.polylines(canvas, [glyph.astype(np.int32)], False, ink, max(1, size // 8),
                           cv2.LINE_AA)  # fmt: skip

@@ -34,8 +34,8 @@ def _torso(pen: Pen, style: Style, broad: float) -> None:
                        (1.9, 7), (1.4, 7), (1.4, 4.6), (1.25, 3.0)]])  # fmt: skip
         pen.fill(arm, cloth, line, 1.2)
         with pen.inside(arm) as sleeve:
-            sleeve.fill(smooth([(side * 1.15, 2.2), (side * 1.5, 3.0), (side * 1.55, 5.0),
-                                (side * 1.0, 7.0), (side * 1.0, 3)], closed=True), tone)  # fmt: skip
+            fold = [(1.15, 2.2), (1.5, 3.0), (1.55, 5.0), (1.0, 7.0), (1.0, 3.0)]
+            sleeve.fill(smooth([(side * x, y) for x, y in fold], closed=True), tone)
     deep = 1.95 if style.outfit in ("sailor", "dress", "jacket") else 1.5
     chest = np.concatenate([
         smooth([(0.0, deep), (0.24, 1.55), (0.34, 1.3), (0.8, 1.44), (1.2 * broad, 1.62),

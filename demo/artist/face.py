@@ -97,9 +97,8 @@ def _lashes(pen: Pen, style: Style, side: int, upper: np.ndarray, lower: np.ndar
              ink)  # fmt: skip
     end = upper[-1]
     reach = 0.04 if style.boy else 0.085
-    wing = [upper[-9] + (0, -0.04), end + (side * reach, -0.06), end + (side * 0.03, 0.03),
-            end + (-side * 0.03, 0.02)]  # fmt: skip
-    pen.fill(np.array(wing), ink)
+    corners = np.array([(reach, -0.06), (0.03, 0.03), (-0.03, 0.02)]) * (side, 1)
+    pen.fill(np.concatenate([upper[-9:-8] - (0, 0.04), end + corners]), ink)
     crease = upper[8:28] + np.array([side * 0.02, -0.085])
     pen.stroke(crease, palette.outline(style.skin), 0.9)
     pen.stroke(lower[14:], ink, 1.3)
@@ -131,7 +130,7 @@ def _mouth(pen: Pen, attributes: Attributes, style: Style) -> None:
                            (0.2, y - 0.055)]), lip, 3.0)  # fmt: skip
         return
     else:
-        pen.stroke(smooth([(-0.14, y + 0.016), (0, y + 0.002), (0.14, y + 0.016)]), lip, 3.2)
+        pen.line(smooth([(-0.13, y + 0.012), (0, y), (0.13, y + 0.012)]), lip, 2.2)
         return
     with pen.inside(shape) as mouth:
         mouth.fill(shape, inner)

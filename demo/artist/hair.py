@@ -40,7 +40,7 @@ def draw_back_hair(pen: Pen, attributes: Attributes, style: Style,
     widths = {"short": (1.16, 0.92), "medium": (1.24, 1.16), "long": (1.3, 1.5)}[length]
     right = smooth([(0.9 * v, -0.8), (1.13 * v, -0.2), (widths[0] * v, 0.45),
                     (0.5 * (widths[0] + widths[1]) * v, 0.5 * (0.45 + end)),
-                    (widths[1] * v, end)], steps=12)  # fmt: skip
+                    (widths[1] * v, end)], steps=24)  # fmt: skip
     left = right[::-1] * (-1, 1)
     depth = 0.16 if attributes["messy_hair"] else 0.07
     tips = np.array(_ends(widths[1] * v, -widths[1] * v, end, 5, depth, rng))[1:-1]
@@ -63,7 +63,7 @@ def draw_side_locks(pen: Pen, attributes: Attributes, style: Style,
         drop = end + rng.uniform(-0.06, 0.06)
         spine = smooth([(side * 0.93, -0.62), (side * 0.99, -0.15), (side * 0.97, 0.3),
                         (side * (0.93 + 0.06 * drop), 0.3 + 0.5 * (drop - 0.3)),
-                        (side * (0.84 + 0.08 * drop), drop)], steps=9)  # fmt: skip
+                        (side * (0.84 + 0.08 * drop), drop)], steps=16)  # fmt: skip
         wide = [0.1, 0.16, 0.16, 0.14, 0.11, 0.01]
         lock = ribbon_of(spine, wide, wave=wave, phase=1.0)
         pen.fill(lock, style.hair, line)
@@ -164,10 +164,10 @@ def draw_cap(pen: Pen, attributes: Attributes, style: Style, rng: np.random.Gene
     crown = np.array([0.1 * style.side, -1.2])
     with pen.inside(shape) as hair:
         _shine(hair, style)
-        for valley, tip in locks[1:]:
+        for valley, _ in locks[1:]:
             v = np.array(valley)
             middle = 0.5 * (crown + v) + (0.18 * np.sign(v[0]) * abs(v[0]), -0.05)
-            spine = smooth([v + (0, 0.04), 0.6 * v + 0.4 * middle, middle])
+            spine = smooth([v + np.array([0, 0.04]), 0.6 * v + 0.4 * middle, middle])
             blunt = style.bangs == "blunt"
             hair.fill(ribbon_of(spine, [0.012 if blunt else 0.045, 0.022, 0.0]), tone)
             hair.stroke(spine, line, 1.0)

@@ -79,10 +79,10 @@ def draw_character(
         hair.draw_ahoge(head, style)
     if attributes["hat"]:
         accessories.draw_hat(head, style)
-    if attributes["hair_ornament"]:
-        accessories.draw_hair_ornament(head, style)
     if attributes["ribbon"]:
         accessories.draw_ribbon(head, attributes, style)
+    if attributes["hair_ornament"]:
+        accessories.draw_hair_ornament(head, style)
 
 
 def _shrunk(canvas: np.ndarray) -> np.ndarray:

@@ -82,7 +82,7 @@ def random_style(attributes: Attributes, rng: np.random.Generator) -> Style:
         turn=float(np.clip(rng.normal(0, 0.4), -1, 1)),
         line=float(rng.uniform(0.75, 1.45)),
         eye_width=float(rng.uniform(0.93, 1.08)),
-        eye_height=float(rng.uniform(0.92, 1.12)) * (0.9 if boy else 1.0),
+        eye_height=float(rng.uniform(0.92, 1.12)) * (0.94 if boy else 1.0),
         eye_slant=float(rng.uniform(-0.1, 0.16)),
         look=float(rng.normal(0, 0.25)),
         chin=float(rng.uniform(-0.6, 1)),

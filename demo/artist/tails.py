@@ -66,9 +66,9 @@ def _tail(pen: Pen, attributes: Attributes, style: Style, points: list, half: fl
     if attributes["messy_hair"]:
         for share in (0.45, 0.62, 0.8):
             at = spine[int(share * (len(spine) - 1))]
-            spike = np.array([at + (0, -0.18), at + (side * (half + 0.2), 0.16), at + (0, 0.12)])
+            spike = at + np.array([(0, -0.18), (side * (half + 0.2), 0.16), (0, 0.12)])
             pen.fill(spike, style.hair, line)
-            pen.fill(spike + (-side * 0.05, 0), style.hair)
+            pen.fill(spike - np.array([side * 0.05, 0]), style.hair)
 
 
 def _bun(pen: Pen, style: Style, x: float, y: float, radius: float) -> None:
@@ -118,8 +118,3 @@ def _braid(pen: Pen, attributes: Attributes, style: Style, side: int) -> None:
             (x - 0.12, bottom + 0.2)]  # fmt: skip
     pen.fill(smooth(tuft, closed=True), style.hair, line)
     pen.fill(ellipse(x, bottom + 0.02, 0.11, 0.065), style.accent, palette.outline(style.accent))
-
-
-def strand(points: list, half: float) -> np.ndarray:
-    """A loose strand along the points."""
-    return ribbon_of(smooth(points), [half, half, 0.0])
