@@ -51,7 +51,7 @@ class DetectorConfig:
     """Step between two window sizes."""
     min_face_px: int = 24
     """Smallest box side looked for, in pixels of the working size."""
-    min_score: float = 0.5
+    min_score: float = 0.8
     """Boxes under this score are dropped."""
     rotations_deg: tuple[float, ...] = ()
     """Further passes over the picture turned by these angles."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # A crop file is nearly its own box: a cascade cut it, and looser tools leave a little air.
 _CROP_INSET = (0.03, 0.035, 0.94, 0.94)
 # Side of the intermediate view: views shrink from here by averaging, as a working picture does.
-_FINE_SIDE_PX = 96
+_FINE_SIDE_PX = 64
 # Share of the face pictures that nothing is fitted on.
+_RAMP = np.arange(256) / 255
 _HELD_SHARE = 0.12
 _FEWEST_FACES = 20
 
@@ -46,7 +48,7 @@ class Jitter:
     occluder_share: float = 0.1
     gray_share: float = 0.1
     min_side_px: int = 24
-    """Views pass through a random size between this and 96 px, as small faces do."""
+    """Views pass through a random size between this and 64 px, as small faces do."""
 
 
 def read_crops(source: Path) -> list[BoxedPicture]:
@@ -149,10 +151,10 @@ def draw_view(
     view = _warp(rgb, box, jitter, rng)
     if rng.random() < jitter.occluder_share:
         _occlude(view, rng)
-    view = _retone(view, jitter.gray_share, rng)
-    middle = round(np.exp(rng.uniform(np.log(jitter.min_side_px), np.log(_FINE_SIDE_PX))))
+    middle = round(math.exp(rng.uniform(math.log(jitter.min_side_px), math.log(_FINE_SIDE_PX))))
     view = cv2.resize(view, (middle, middle), interpolation=cv2.INTER_AREA)
-    return cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
+    view = cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
+    return _retone(view, jitter.gray_share, rng)
 
 
 def _warp(rgb: np.ndarray, box: Box, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
@@ -198,14 +200,13 @@ def _occlude(view: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def _retone(view: np.ndarray, gray_share: float, rng: np.random.Generator) -> np.ndarray:
-    gamma, gain = np.exp(rng.normal(0, 0.25)), rng.uniform(0.6, 1.1)
-    shift = rng.uniform(0, 1 - gain) if gain < 1 else 0.0
-    ramp = np.arange(256) / 255
-    table = np.clip((ramp**gamma * gain + shift) * 255, 0, 255).astype(np.uint8)
-    view = cv2.LUT(view, table)
+    """Another exposure and light: one table per channel, or gray altogether."""
+    gamma, gain, room = np.exp(rng.normal(0, 0.25)), rng.uniform(0.6, 1.1), rng.random()
+    ramp = _RAMP**gamma * gain + room * max(1 - gain, 0)
     if rng.random() < gray_share:
-        return cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    if rng.random() < 0.5:  # another light: each channel by its own factor
-        tint = np.exp(rng.normal(0, 0.1, 3)).astype(np.float32)
-        view = np.clip(view * tint, 0, 255).astype(np.uint8)
-    return view
+        view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        tint = np.ones(3)
+    else:
+        tint = np.exp(rng.normal(0, 0.1, 3))
+    table = np.clip(ramp[:, None] * tint * 255, 0, 255).astype(np.uint8)
+    return cv2.LUT(view, table[None])

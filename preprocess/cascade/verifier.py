@@ -32,7 +32,7 @@ from preprocess.cascade.samples import (
     read_crops,
     split_faces,
 )
-from preprocess.detect import SHIPPED_CASCADE, load_cascade
+from preprocess.detect import SHIPPED_CASCADE, load_cascade, square_crop
 
 _log = logging.getLogger(__name__)
 
@@ -46,10 +46,10 @@ _OTHER_JITTER = Jitter(
     gray_share=0.2, min_side_px=14,
 )  # fmt: skip
 _MAX_FACE_IOU = 0.3
-_ROUNDS = 6
+_ROUNDS = 5
 # Shares of the negatives: pool of proposals, parts of head crops, stray windows of pictures.
 _POOL_SHARE, _PART_SHARE = 0.5, 0.3
-_PROPOSALS_PER_ROUND = 6000
+_PROPOSALS_PER_ROUND = 3000
 _HELD_VIEWS = 2000
 
 
@@ -172,7 +172,7 @@ def proposals(cascade: cv2.CascadeClassifier, picture: BoxedPicture) -> list[Sam
 def _varied(picture: BoxedPicture, rng: np.random.Generator) -> BoxedPicture:
     """The picture at another size, perhaps mirrored."""
     height, width = picture.rgb.shape[:2]
-    scale = float(np.exp(rng.uniform(np.log(200), np.log(900)))) / max(height, width)
+    scale = float(np.exp(rng.uniform(np.log(160), np.log(640)))) / max(height, width)
     size = (max(round(width * scale), 25), max(round(height * scale), 25))
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     rgb = cv2.resize(picture.rgb, size, interpolation=interpolation)
@@ -207,9 +207,9 @@ def stray_window(picture: BoxedPicture, rng: np.random.Generator) -> Sample:
 
 
 def _plain_view(sample: Sample) -> np.ndarray:
-    still = Jitter(0, 0, 0, 0, 0, 0, 96)
-    rng = np.random.default_rng(0)
-    return draw_view(sample.picture.rgb, sample.box, CROP_SIDE_PX, still, rng)
+    """The crop that the detector would show the network."""
+    x, y, w, h = sample.box
+    return square_crop(sample.picture.rgb, x + w / 2, y + h / 2, max(w, h))
 
 
 def net_scores(net: VerifierNet, views: list[np.ndarray]) -> np.ndarray:
