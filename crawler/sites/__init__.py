@@ -6,6 +6,8 @@ from typing import Protocol
 
 from crawler.records import Credentials, Listing, Page, Rating, Request
 from crawler.sites.danbooru import Danbooru
+from crawler.sites.gelbooru import Gelbooru
+from crawler.sites.moebooru import Moebooru
 
 
 class SiteKind(Protocol):
@@ -53,4 +55,4 @@ class SiteKind(Protocol):
         ...
 
 
-KINDS: dict[str, SiteKind] = {site.kind: site for site in (Danbooru(),)}
+KINDS: dict[str, SiteKind] = {site.kind: site for site in (Danbooru(), Moebooru(), Gelbooru())}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,7 +33,12 @@ class BooruKind(Protocol):
     """One kind of booru: how it answers, and what an empty listing of it looks like."""
 
     def answer(
-        self, catalogue: Catalogue, root: str, path: str, params: Mapping[str, str], lying: bool
+        self,
+        catalogue: Catalogue,
+        root: str,
+        path: str,
+        params: Mapping[str, str],
+        faults: Collection[str],
     ) -> Answer | None:
         """The answer for a path, or None when there is nothing."""
         ...
@@ -43,6 +48,10 @@ class BooruKind(Protocol):
         ...
 
     def is_listing(self, path: str) -> bool: ...
+
+    def is_api(self, path: str, params: Mapping[str, str]) -> bool:
+        """Whether the fault `closed_api` closes this path."""
+        ...
 
 
 def as_json(content: Any, status: int = 200) -> Answer:

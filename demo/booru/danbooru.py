@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from demo.booru.answers import Answer, as_file, as_json
-from demo.booru.posts import RATING_WORDS, BooruPost, Catalogue, counted_tags
+from demo.booru.posts import BooruPost, Catalogue, counted_tags
 
 DEFAULT_LIMIT, MAX_LIMIT, MAX_PAGE, TAG_LIMIT = 20, 200, 1000, 2
+RATING_WORDS = {
+    "g": ("g", "general"),
+    "s": ("s", "sensitive"),
+    "q": ("q", "questionable"),
+    "e": ("e", "explicit"),
+}
 _FILE = re.compile(
     r"/(original|sample|180x180|360x360|720x720)/../../(?:__.+__)?(?:sample-)?([0-9a-f]{32})\.\w+"
 )
@@ -24,10 +30,18 @@ class Danbooru:
     def empty_page(self, path: str, params: Mapping[str, str]) -> Answer:
         return as_json([])
 
+    def is_api(self, path: str, params: Mapping[str, str]) -> bool:
+        return path.endswith(".json")
+
     def answer(
-        self, catalogue: Catalogue, root: str, path: str, params: Mapping[str, str], lying: bool
+        self,
+        catalogue: Catalogue,
+        root: str,
+        path: str,
+        params: Mapping[str, str],
+        faults: Collection[str],
     ) -> Answer | None:
-        tags = params.get("tags", "")
+        tags, lying = params.get("tags", ""), "lying_rating" in faults
         match path:
             case "/posts.json" if "md5" in params:
                 post = catalogue.file(params["md5"])

@@ -20,6 +20,7 @@ FILE_FAULTS = (
 )  # fmt: skip
 STANDING_FAULTS = (
     "lying_rating", "arrivals", "cloudflare_library_agents", "cloudflare", "private_redirect",
+    "closed_api", "bare_html",
 )  # fmt: skip
 CONTENT_FAULTS = (
     "hidden", "unlisted", "deleted", "without_url", "wrong_md5", "other_types", "odd_pictures",
@@ -28,8 +29,10 @@ CONTENT_FAULTS = (
 FAULTS = tuple(
     dict.fromkeys((*LISTING_FAULTS, *FILE_FAULTS, *STANDING_FAULTS, *CONTENT_FAULTS))
 )  # fmt: skip
-FATAL_FAULTS = ("cloudflare", "private_redirect")
-"""Faults that end a crawl, or make files unobtainable; not part of "all"."""
+FATAL_FAULTS = ("cloudflare", "private_redirect", "closed_api", "bare_html")
+"""Faults that end a crawl or change what it can get; not part of "all".
+
+`closed_api`: 403 for the API. `bare_html`: Moebooru's HTML without the rows in its script."""
 
 
 class Faults:

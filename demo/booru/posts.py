@@ -10,12 +10,6 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-RATING_WORDS = {
-    "g": ("g", "general"),
-    "s": ("s", "sensitive"),
-    "q": ("q", "questionable"),
-    "e": ("e", "explicit"),
-}
 FREE_METATAGS = frozenset(
     (
         "status", "rating", "limit", "is", "id", "date", "age", "filesize", "filetype", "parent",
@@ -29,9 +23,10 @@ FREE_METATAGS = frozenset(
 class BooruPost:
     """One post. `content` is the file: its bytes, a path to read, or a function that gives them.
 
-    `rating` is g, s, q or e; boorus without g say s (safe) for both g and s. `md5` is what the
+    `rating` is g, s, q or e; a kind of booru without s says questionable for it. `md5` is what the
     booru claims. `hidden`: listed without md5 and file fields; `unlisted`: counted but left out of
     pages, which makes them short; `deleted`; `without_url`: listed with md5 but no file URL.
+    `jpeg`: the JPEG that Moebooru offers beside a PNG.
     """
 
     post_id: int
@@ -47,6 +42,7 @@ class BooruPost:
     score: int = 0
     parent_id: int | None = None
     file_size: int = 0
+    jpeg: bytes | None = field(default=None, repr=False)
     hidden: bool = False
     unlisted: bool = False
     deleted: bool = False

@@ -79,6 +79,7 @@ def _post(post_id: int, rng: random.Random, faults: Collection[str]) -> BooruPos
         created_at=datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=post_id),
         score=rng.randrange(50),
         file_size=len(data),
+        jpeg=_jpeg_with_comment(_JPEG, stamp) if ext == "png" else None,
         hidden=odd("hidden"),
         unlisted=odd("unlisted"),
         deleted=odd("deleted"),

@@ -15,10 +15,16 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from demo.booru.answers import CLOUDFLARE_PAGE, HTML_PAGE, Answer, BooruKind
 from demo.booru.danbooru import Danbooru
 from demo.booru.faults import Faults, Lane
+from demo.booru.gelbooru import Gelbooru
+from demo.booru.moebooru import Moebooru
 from demo.booru.posts import BooruPost, Catalogue
 
 Kind = Literal["danbooru", "moebooru", "gelbooru"]
-KINDS: dict[Kind, type[BooruKind]] = {"danbooru": Danbooru}
+KINDS: dict[Kind, type[BooruKind]] = {
+    "danbooru": Danbooru,
+    "moebooru": Moebooru,
+    "gelbooru": Gelbooru,
+}
 LIBRARY_AGENTS = ("python-requests/", "python-urllib3/", "Python-urllib/", "Mozilla/")
 
 
@@ -119,6 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self._send(_cloudflare())
             return
+        if "closed_api" in names and stand_in.booru.is_api(path, params):
+            self._send(Answer(b'{"success":false,"reason":"access denied"}', 403))
+            return
         if "private_redirect" in names and lane == "file":
             self._send(Answer(b"", 302, headers={"Location": "http://127.0.0.2:9/x.png"}))
             return
@@ -141,8 +150,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "short_page":
             limit = params.get("limit", "20")
             params = {**params, "limit": str(max(1, int(limit) // 3 if limit.isdigit() else 1))}
-        lying = "lying_rating" in stand_in.faults.names
-        answer = stand_in.booru.answer(stand_in.catalogue, stand_in.url, path, params, lying)
+        names = stand_in.faults.names
+        answer = stand_in.booru.answer(stand_in.catalogue, stand_in.url, path, params, names)
         if answer is None:
             answer = Answer(HTML_PAGE, 404, "text/html")
         if fault == "cut_off":

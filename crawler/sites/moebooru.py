@@ -1,0 +1,169 @@
+"""Moebooru: JSON, or its HTML listing where a site has closed the API.
+
+Tutorials save `img.preview` from that HTML, at most 300 px; here the full picture is taken, or the
+JPEG that the listing links in its place, and the record says which.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bs4 import BeautifulSoup
+from bs4.element import Tag
+
+from crawler import fields
+from crawler.records import BadAnswer, Credentials, Listing, Page, Post, Rating, Request, Variant
+from crawler.sites.xml import read_xml
+from manifest.errors import UserError
+
+# `s` is "safe": what Danbooru calls general, and a part of its sensitive.
+_LETTERS: dict[Rating, str] = {"general": "s", "questionable": "q", "explicit": "e"}
+_RATINGS = {letter: rating for rating, letter in _LETTERS.items()}
+_REGISTER = "Post.register("
+_MAX_ROWS = 1000
+_VARIANT_IN_URL = re.compile(r"/(image|jpeg|sample)/([0-9a-f]{32})(?:/|\.)")
+_VARIANTS: dict[str, Variant] = {"image": "original", "jpeg": "jpeg", "sample": "sample"}
+_TITLE = re.compile(r"Rating: (\w+) Score: -?\d+ Tags: (.*?) User: ", re.S)
+
+
+@dataclass(frozen=True)
+class Moebooru:
+    """konachan.net, konachan.com, yande.re and other sites that run Moebooru."""
+
+    kind: str = "moebooru"
+    listings: tuple[Listing, ...] = ("json", "html")
+    page_size: int = 100
+
+    def search(self, tags: str, ratings: tuple[Rating, ...]) -> str:
+        """The tag query with its rating filter. Raises `UserError` for a rating it has not."""
+        letters = {_LETTERS[rating] for rating in ratings if rating in _LETTERS}
+        if not letters:
+            raise UserError(
+                "this kind of site has no rating 'sensitive'",
+                where="--rating",
+                hint="general, questionable or explicit",
+            )
+        others = set(_LETTERS.values()) - letters
+        if len(letters) == 1:
+            return f"{tags} rating:{letters.pop()}".strip()
+        return f"{tags} -rating:{others.pop()}".strip() if others else tags
+
+    def request(self, search: str, below: int | None, count: int, listing: Listing) -> Request:
+        """Ask for the newest posts with an id under `below`, by a metatag: pages shift."""
+        tags = search if below is None else f"{search} id:<{below}".strip()
+        path = "/post" if listing == "html" else "/post.json"
+        return Request(path, {"tags": tags, "limit": str(count)})
+
+    def parse(self, body: bytes, root: str, listing: Listing) -> Page:
+        """Read a listing. Raises `BadAnswer` when it is none."""
+        return _html_page(body, root) if listing == "html" else _json_page(body, root)
+
+    def count_request(self, search: str) -> Request | None:
+        """The XML listing says how many posts match."""
+        return Request("/post.xml", {"tags": search, "limit": "1"})
+
+    def parse_count(self, body: bytes) -> int | None:
+        """The `count` of the XML listing."""
+        return fields.integer(read_xml(body).get("count"))
+
+    def login_params(self, credentials: Credentials) -> dict[str, str]:
+        """The login and the salted hash of the password, as the site wants them."""
+        return {"login": credentials.login, "password_hash": credentials.secret}
+
+    def login_basic(self, credentials: Credentials) -> tuple[str, str] | None:
+        return None
+
+
+def _json_page(body: bytes, root: str) -> Page:
+    content = fields.parse_json(body)
+    rows = content.get("posts") if isinstance(content, dict) else content
+    if not isinstance(rows, list):
+        raise BadAnswer(fields.error_message(body) or "JSON that is not a list of posts")
+    posts = [post for row in rows if (post := _post(row, root)) is not None]
+    return Page(tuple(posts), malformed=len(rows) - len(posts))
+
+
+def _post(row: object, root: str) -> Post | None:
+    if not isinstance(row, dict) or (post_id := fields.post_number(row.get("id"))) is None:
+        return None
+    file_url = fields.url(row.get("file_url"), root)
+    tags = fields.tag_names(row.get("tags"))
+    return Post(
+        post_id=post_id,
+        rating=_RATINGS.get(fields.text(row.get("rating"))[:1].lower()),
+        md5=fields.md5(row.get("md5")),
+        file_url=file_url,
+        sample_url=fields.url(row.get("sample_url"), root),
+        # konachan gives no file_ext
+        file_ext=fields.extension(row.get("file_ext"), file_url),
+        file_size=fields.integer(row.get("file_size"), lowest=1),
+        width=fields.integer(row.get("width")),
+        height=fields.integer(row.get("height")),
+        tags={"general": tags} if tags else {},
+        source=fields.text(row.get("source")),
+        created_at=fields.time_of(row.get("created_at")),
+        parent_id=fields.post_number(row.get("parent_id")),
+        deleted=row.get("status") == "deleted",
+    )
+
+
+def _html_page(body: bytes, root: str) -> Page:
+    if body.lstrip()[:5] == b"<?xml":
+        raise BadAnswer("XML instead of an HTML listing")
+    text = body.decode("utf-8", "replace")
+    try:
+        soup = BeautifulSoup(text, "lxml")
+        items = soup.select("ul#post-list-posts > li[id]")[:_MAX_ROWS]
+    except Exception as error:  # the HTML parsers raise what they like on garbage
+        raise BadAnswer("an HTML page that cannot be read") from error
+    if not items:
+        if soup.select_one("#post-list, #paginator") or "Running Moebooru" in text:
+            return Page(())
+        raise BadAnswer(fields.what_is(body))
+    registered = _registered(text)
+    posts = [post for item in items if (post := _listed_post(item, registered, root)) is not None]
+    return Page(tuple(posts), malformed=len(items) - len(posts))
+
+
+def _registered(text: str) -> dict[int, dict[str, Any]]:
+    """The JSON rows that the page hands to its own script."""
+    rows: dict[int, dict[str, Any]] = {}
+    at = text.find(_REGISTER)
+    while at >= 0 and len(rows) < _MAX_ROWS:
+        try:
+            row, _ = json.JSONDecoder().raw_decode(text, at + len(_REGISTER))
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict) and (post_id := fields.post_number(row.get("id"))) is not None:
+            rows[post_id] = row
+        at = text.find(_REGISTER, at + 1)
+    return rows
+
+
+def _listed_post(item: Tag, registered: dict[int, dict[str, Any]], root: str) -> Post | None:
+    post_id = fields.post_number(str(item.get("id", "")).removeprefix("p"))
+    if post_id is None:
+        return None
+    if post_id in registered:
+        return _post(registered[post_id], root)
+    link, image = item.select_one("a.directlink"), item.select_one("img.preview")
+    file_url = fields.url(link.get("href"), root) if link else None
+    found = _VARIANT_IN_URL.search(file_url or "")
+    title = _TITLE.search(str(image.get("title") or image.get("alt") or "")) if image else None
+    size = item.select_one("span.directlink-res")
+    width, _, height = (size.get_text() if size else "").partition(" x ")
+    tags = fields.tag_names(title[2]) if title else ()
+    return Post(
+        post_id=post_id,
+        rating=_RATINGS.get(title[1][:1].lower()) if title else None,
+        md5=fields.md5(found[2]) if found else None,
+        file_url=file_url,
+        variant=_VARIANTS[found[1]] if found else "original",
+        file_ext=fields.extension(file_url),
+        width=fields.integer(width),
+        height=fields.integer(height),
+        tags={"general": tags} if tags else {},
+    )
