@@ -17,13 +17,13 @@ from dataclasses import dataclass, field, replace
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from cli.progress import Advance
-from crawler.addresses import AddressGuard
 from crawler.client import Client
+from crawler.connect import client_for, contact_for
 from crawler.download import Outcome, Store, Task, download
 from crawler.listing import Lister, Progress, Step, walk
-from crawler.options import FetchOptions, QueryOptions
+from crawler.options import FetchOptions
 from crawler.policy import Policy
-from crawler.politeness import Stopped, contact_of, user_agent
+from crawler.politeness import Stopped
 from crawler.queries import Query, queries_of
 from crawler.state import PASSING, State
 from crawler.status import summary
@@ -56,14 +56,14 @@ def fetch(options: FetchOptions) -> None:
     if options.dry_run:
         explain_dry_run(options, _intentions(queries, options, str(raw)))
         return
-    contact = _contact(options, queries)
+    agent = contact_for(options, queries)
     state, store, run = State(raw), Store(raw), Run()
     store.clear_parts()
     started = time.monotonic()
     stopped_by: list[UserError] = []
     try:
         for query in queries:
-            client = client_for(query, options, user_agent(contact), options.connections)
+            client = client_for(query, options, agent, options.connections)
             state.note(f"begin {query.site} {query.tags!r}")
             try:
                 _Crawl(query, options, state, store, client, run).run()
@@ -96,20 +96,6 @@ def fetch(options: FetchOptions) -> None:
     next_step("python -m preprocess crop")
 
 
-def client_for(query: Query, options: QueryOptions, agent: str, connections: int = 1) -> Client:
-    """The HTTP client for one site, with the limits that the options ask for."""
-    return Client(
-        AddressGuard(query.root),
-        agent,
-        rate=options.rate,
-        file_rate=2 * options.rate if options.file_rate is None else options.file_rate,
-        connections=connections,
-        timeout_s=options.timeout,
-        retries=options.retries,
-        retry_wait_s=options.retry_wait,
-    )
-
-
 def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[str]:
     posts = f"up to {options.limit}" if options.limit else "all"
     return [
@@ -117,16 +103,6 @@ def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[s
         f"{query.kind.search(query.tags, query.ratings)!r} and put their files in {raw}"
         for query in queries
     ]
-
-
-def _contact(options: QueryOptions, queries: list[Query]) -> str | None:
-    contact = contact_of(options.contact)
-    if contact is None and any(query.root.startswith("https:") for query in queries):
-        log.warning(
-            "sites ask crawlers to say whom to reach: set --contact or $AVATAR_CONTACT to your "
-            "mail or web address"
-        )
-    return contact
 
 
 class _Crawl:
