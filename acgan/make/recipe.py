@@ -163,8 +163,8 @@ def _read_portrait(item: Mapping[str, Any], info: SnapshotInfo) -> Portrait:
 
 def _encode(attributes: Mapping[str, str], vocabulary: Vocabulary) -> list[int]:
     for name in attributes:
-        vocabulary.group(str(name))
-    return vocabulary.encode({name: str(value) for name, value in attributes.items()})
+        vocabulary.group(str(name)[:40])
+    return vocabulary.encode({name: str(value)[:40] for name, value in attributes.items()})
 
 
 def _number(value: Any) -> int | None:

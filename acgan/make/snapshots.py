@@ -16,9 +16,12 @@ SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
 def shipped_snapshots() -> list[Path]:
     """The snapshots that come with the project."""
-    return sorted(
-        path for path in SHIPPED.glob("*.json") if path.with_suffix(".safetensors").is_file()
-    )
+    return with_weights(sorted(SHIPPED.glob("*.json")))
+
+
+def with_weights(paths: list[Path]) -> list[Path]:
+    """Those descriptions that have their weights beside them."""
+    return [path for path in paths if path.with_suffix(".safetensors").is_file()]
 
 
 def find_snapshot(path: Path | None, workspace: Path) -> Path:
