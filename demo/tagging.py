@@ -78,7 +78,7 @@ def attribute_tags(character: Character) -> list[str]:
     if attributes["hair_ornament"]:
         tags.append("hair_flower" if variant < 0.35 else "star_hair_ornament" if variant < 0.65
                     else "hairclip")  # fmt: skip
-    if attributes["hair_bun"] and variant < 0.6:
+    if attributes["hair_bun"] and variant < 0.75:
         tags.append("double_bun")
     if not attributes["open_mouth"]:
         tags.append("closed_mouth")

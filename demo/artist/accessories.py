@@ -22,9 +22,10 @@ def draw_animal_ears(pen: Pen, style: Style) -> None:
             inner = [(0.46, -1.02), (0.66, -1.3), (tip[0] - 0.04, tip[1] + 0.17), (0.98, -1.1),
                      (0.94, -0.78)]  # fmt: skip
         else:
-            ear = [(0.3, -1.0), (0.28, -1.6), (0.42, -2.2), (0.66, -2.2), (0.8, -1.6), (0.78, -0.9)]
-            inner = [(0.42, -1.08), (0.42, -1.6), (0.52, -2.05), (0.62, -2.05), (0.68, -1.6),
-                     (0.66, -1.02)]  # fmt: skip
+            ear = [(0.3, -0.95), (0.32, -1.4), (0.56, -1.86), (0.84, -1.84), (0.94, -1.3),
+                   (0.9, -0.75)]  # fmt: skip
+            inner = [(0.47, -1.0), (0.48, -1.4), (0.64, -1.7), (0.76, -1.68), (0.8, -1.3),
+                     (0.76, -0.9)]  # fmt: skip
         flip = np.array([side, 1])
         sharp = np.array(ear) * flip
         pen.fill(smooth(sharp), style.hair, line, 1.1)
@@ -158,7 +159,7 @@ def draw_glasses(pen: Pen, style: Style) -> None:
     """
     frames = ((50, 46, 58), (190, 36, 48), (56, 62, 170), (132, 74, 40))
     frame = frames[int(style.variant * 3.99)]
-    below = palette.mix(frame, style.skin, 0.5)
+    below = palette.mix(frame, style.skin, 0.66)
     power = 0.7 if style.variant * 7 % 1 < 0.5 else 1.0
     angle = np.linspace(0, math.pi, 20)
     c, s = np.cos(angle), np.sin(angle)
@@ -166,7 +167,7 @@ def draw_glasses(pen: Pen, style: Style) -> None:
     for side in (-1, 1):
         x = side * EYE_X
         pen.line(np.stack([x + u, EYE_Y + v], axis=1), below, 1.6)
-        pen.line(np.stack([x + u, EYE_Y - v], axis=1), frame, 2.4)
+        pen.line(np.stack([x + u, EYE_Y - v], axis=1), frame, 2.1)
         pen.line([(side * 0.84, EYE_Y - 0.03), (side * 1.02, EYE_Y - 0.1)], frame, 2.2)
         for shift in (0.0, 0.07):
             glint = [(x - 0.3 + shift, EYE_Y + 0.14), (x - 0.2 + shift, EYE_Y + 0.27)]

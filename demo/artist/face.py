@@ -7,7 +7,7 @@ from demo.artist.attributes import Attributes
 from demo.artist.pen import Pen, ellipse, ribbon_of, smooth
 from demo.artist.style import Style
 
-EYE_X, EYE_Y = 0.475, 0.145
+EYE_X, EYE_Y = 0.485, 0.145
 
 
 def face_outline(style: Style) -> np.ndarray:
@@ -18,7 +18,7 @@ def face_outline(style: Style) -> np.ndarray:
         (0.38, 0.89), (0.13, 0.99 + 0.015 * style.chin),
     ]  # fmt: skip
     left = [(-x, y) for x, y in reversed(half)]
-    return smooth([(0, -0.95), *half, *left], closed=True)
+    return smooth([(0, -0.95), *half, *left], closed=True) * (0.96, 1)
 
 
 def draw_face(pen: Pen, attributes: Attributes, style: Style) -> None:
@@ -127,10 +127,10 @@ def _mouth(pen: Pen, attributes: Attributes, style: Style) -> None:
         shape = ellipse(0, y + 0.02, 0.105, 0.12)
     elif attributes["smile"]:
         pen.stroke(smooth([(-0.2, y - 0.055), (-0.1, y + 0.01), (0, y + 0.028), (0.1, y + 0.01),
-                           (0.2, y - 0.055)]), lip, 3.0)  # fmt: skip
+                           (0.2, y - 0.055)]), lip, 3.8)  # fmt: skip
         return
     else:
-        pen.line(smooth([(-0.13, y + 0.012), (0, y), (0.13, y + 0.012)]), lip, 2.2)
+        pen.stroke(smooth([(-0.135, y + 0.006), (0, y), (0.135, y + 0.006)]), lip, 3.8)
         return
     with pen.inside(shape) as mouth:
         mouth.fill(shape, inner)

@@ -10,7 +10,7 @@ from demo.artist.pen import Pen, ribbon_of, smooth
 from demo.artist.style import Style
 
 CAP_Y = -0.2
-LENGTH_ENDS = {"short": 0.78, "medium": 1.32, "long": 3.4}
+LENGTH_ENDS = {"short": 0.78, "medium": 1.22, "long": 3.4}
 """Where the hair ends below the face's centre: jaw, shoulders, far below the crop."""
 
 
@@ -56,7 +56,7 @@ def draw_back_hair(pen: Pen, attributes: Attributes, style: Style,
 def draw_side_locks(pen: Pen, attributes: Attributes, style: Style,
                     rng: np.random.Generator) -> None:  # fmt: skip
     """The strands in front of the ears."""
-    end = {"short": 0.62, "medium": 1.2, "long": 2.3}[str(attributes["hair_length"])]
+    end = {"short": 0.62, "medium": 1.06, "long": 2.3}[str(attributes["hair_length"])]
     line = palette.outline(style.hair)
     wave = 0.07 if attributes["wavy_hair"] else 0.0
     for side in (-1, 1):

@@ -65,7 +65,7 @@ def jitter(color: Color, rng: np.random.Generator, amount: float = 1.0) -> Color
 def shadow(color: Color) -> Color:
     """The colour in cel shade: darker and a little towards violet."""
     if min(color) > 215:
-        return mix(color, (150, 155, 205), 0.32)
+        return mix(color, (132, 138, 196), 0.46)
     return mix(mix(color, (0, 0, 0), 0.2), (80, 30, 110), 0.12)
 
 

@@ -22,7 +22,7 @@ def draw_tails_behind(pen: Pen, attributes: Attributes, style: Style) -> None:
         _tail(pen, attributes, style, [(s * 0.45, -1.0), (s * 0.92, -1.42), (s * 1.4, -0.95),
               (s * 1.5, -0.1), (s * 1.3, low)], 0.29)  # fmt: skip
     if attributes["hair_bun"]:
-        double = style.variant < 0.6
+        double = style.variant < 0.75
         for x in (-0.84, 0.84) if double else (0.0,):
             _bun(pen, style, x, -1.04 if double else -1.28, 0.36 if double else 0.42)
 
