@@ -53,9 +53,8 @@ def run(options: FacesOptions) -> None:
     with progress("pictures", len(truth), quiet=options.quiet) as advance:
         for name, faces in truth.items():
             picture = _read(options.pictures / name)
-            if options.equalize:
-                picture = _equalized(picture, config.working_side_px)
-            scores[name] = score_picture(detector.detect(picture), faces)
+            search = _detect_equalized if options.equalize else FaceDetector.detect
+            scores[name] = score_picture(search(detector, picture), faces)
             advance()
     if options.list_misses:
         _list_misses(truth, scores)
@@ -151,11 +150,16 @@ def _read(path: Path) -> np.ndarray:
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
-def _equalized(rgb: np.ndarray, side_px: int) -> np.ndarray:
-    scale = side_px / max(rgb.shape[:2])
+def _detect_equalized(detector: FaceDetector, rgb: np.ndarray) -> list[Face]:
+    """Faces of the picture as the tutorials search it: gray at the working size, equalised."""
+    scale = detector.config.working_side_px / max(rgb.shape[:2])
     size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return cv2.equalizeHist(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
+    gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    faces = []
+    for face in detector.detect(cv2.equalizeHist(gray)):
+        x, y, w, h = (v / scale for v in face.box_xywh)
+        faces.append(Face((x, y, w, h), face.score))
+    return faces
 
 
 def _list_misses(truth: dict[str, list[TrueFace]], scores: dict[str, PictureScore]) -> None:
