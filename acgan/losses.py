@@ -44,9 +44,14 @@ def generator_loss(fake: Tensor, real: Tensor | None, kind: AdversarialLoss) -> 
             assert_never(kind)
 
 
-def group_weights(sizes: Sequence[int], flag_weight: float) -> tuple[float, ...]:
-    """The weight of each group's class loss: 1 for one-of-many, `flag_weight` for yes/no."""
-    return tuple(flag_weight if size == 2 else 1.0 for size in sizes)
+def group_weights(sizes: Sequence[int], flag_weight: float, *, mean: bool) -> tuple[float, ...]:
+    """The weight of each group's class loss: 1 for one-of-many, `flag_weight` for yes/no.
+
+    With `mean` they are divided by the number of groups (1708.05509 instead multiplies the
+    adversarial loss by it).
+    """
+    share = 1 / len(sizes) if mean and sizes else 1.0
+    return tuple(share * (flag_weight if size == 2 else 1.0) for size in sizes)
 
 
 def class_loss(

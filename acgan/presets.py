@@ -33,6 +33,7 @@ class Preset:
     class_weight_d: float = 1.0
     class_weight_g: float = 0.5
     class_loss_on_fakes: bool = False
+    class_mean: bool = False
     class_floor: float = 0.0
     flag_weight: float = 0.15
     penalty: Penalty = "r1"
@@ -60,6 +61,28 @@ class Preset:
     label_drop: float = 0.05
 
 
+_UNCONDITIONAL: dict[str, Any] = {
+    "conditional": False,
+    "adversarial_loss": "logistic",
+    "class_loss": "none",
+    "penalty": "none",
+    "rate_g": 2e-4,
+    "rate_d": 2e-4,
+    "beta1": 0.5,
+    "beta2": 0.999,
+    "rate_decay": "none",
+    "separate_passes": True,
+    "ema_half_life_kimg": 0.0,
+    "mirror": False,
+    "temper": 0.0,
+    "label_drop": 0.0,
+}
+
+
+def _net(variant: str) -> dict[str, Any]:
+    return {"generator": {"variant": variant}, "discriminator": {"variant": variant}}
+
+
 PRESETS: dict[str, Preset] = {
     "small": Preset(
         source="this project: the recipe below, with measures against low variety",
@@ -76,5 +99,81 @@ PRESETS: dict[str, Preset] = {
         label_drop=0.0,
         mirror=False,
         flag_weight=1.0,
+    ),
+    "modern": Preset(
+        source="this project, for a GPU: R3GAN (2501.05441), ADC-GAN (2107.10060), ReACGAN heads",
+        nets="modern",
+        z_dim=128,
+        class_loss="adc",
+        class_weight_d=0.5,
+        class_weight_g=0.25,
+        penalty="r1r2",
+        penalty_gamma=1.0,
+        batch=256,
+        rate_g=2e-4,
+        rate_d=2e-4,
+        beta1=0.0,
+        rate_decay="cosine",
+        ema_half_life_kimg=500.0,
+        augmentation="translate-cutout",
+        augmentation_probability=0.3,
+    ),
+    "acgan": Preset(
+        source="E, anime ACGAN: SRResNet generator, DRAGAN (1708.05509; weights as its authors')",
+        nets="srresnet",
+        z_dim=128,
+        adversarial_loss="logistic",
+        class_weight_g=1.0,
+        class_loss_on_fakes=True,
+        class_mean=True,
+        flag_weight=1.0,
+        penalty="dragan",
+        penalty_gamma=0.5,
+        penalty_interval=1,
+        batch=64,
+        rate_g=2e-4,
+        rate_d=2e-4,
+        beta2=0.999,
+        ema_half_life_kimg=44.0,
+        temper=0.0,
+        label_drop=0.0,
+    ),
+    "dcgan": Preset(
+        source="C, PyTorch DCGAN (96 px): D every batch, G every fifth",
+        nets="dcgan",
+        **_net("plain"),
+        image_sizes=(32, 64, 96, 128, 256),
+        z_dim=100,
+        batch=256,
+        generator_every=5,
+        **_UNCONDITIONAL,
+    ),
+    "dcgan-64": Preset(
+        source="D, attribute-controlled avatar system, the net of its code (64 px), with DRAGAN",
+        nets="dcgan",
+        **_net("64"),
+        image_sizes=(64,),
+        z_dim=100,
+        batch=64,
+        **_UNCONDITIONAL | {"penalty": "dragan"},
+        penalty_gamma=0.5,
+        penalty_interval=1,
+    ),
+    "dcgan-5x5": Preset(
+        source="B, TensorFlow DCGAN (96 px): 5x5 kernels, no fully connected output",
+        nets="dcgan",
+        **_net("5x5"),
+        z_dim=100,
+        batch=100,
+        **_UNCONDITIONAL,
+    ),
+    "dcgan-residual": Preset(
+        source="A, PaddlePaddle DCGAN (96 px): residual block first, dropout, two-way softmax",
+        nets="dcgan",
+        **_net("residual"),
+        z_dim=72,
+        z_distribution="uniform",
+        batch=100,
+        **_UNCONDITIONAL | {"beta1": 0.8},
     ),
 }

@@ -48,7 +48,9 @@ class Step:
     def __init__(self, plan: Plan, nets: Nets, device: torch.device, world: World) -> None:
         self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
         self.device, self.world = device, world
-        self.weights = group_weights(plan.sizes, plan.settings.flag_weight)
+        self.weights = group_weights(
+            plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
+        )
         self.slots = 2 if plan.settings.class_loss == "adc" else 1
         self.judged_real: Judgement | None = None
 

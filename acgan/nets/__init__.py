@@ -7,10 +7,23 @@ from typing import Any
 
 from torch import nn
 
+from acgan.nets.dcgan import DcganDiscriminator, DcganGenerator
+from acgan.nets.modern import ModernDiscriminator, ModernGenerator
 from acgan.nets.small import SmallDiscriminator, SmallGenerator
+from acgan.nets.srresnet import SrresnetDiscriminator, SrresnetGenerator
 
-GENERATORS: dict[str, Callable[..., nn.Module]] = {"small": SmallGenerator}
-DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {"small": SmallDiscriminator}
+GENERATORS: dict[str, Callable[..., nn.Module]] = {
+    "dcgan": DcganGenerator,
+    "modern": ModernGenerator,
+    "small": SmallGenerator,
+    "srresnet": SrresnetGenerator,
+}
+DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
+    "dcgan": DcganDiscriminator,
+    "modern": ModernDiscriminator,
+    "small": SmallDiscriminator,
+    "srresnet": SrresnetDiscriminator,
+}
 
 
 def build_generator(architecture: Mapping[str, Any]) -> nn.Module:

@@ -10,6 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn.functional import linear, normalize
+
+COSINE_SCALE = 10.0
 
 
 class LabelEmbedding(nn.Module):
@@ -73,19 +76,39 @@ class Judgement(NamedTuple):
 class Heads(nn.Module):
     """Features [N,F] -> a judgement.
 
-    With `slots=2` every class has a real and a fake logit, next to each other (ADC).
+    With `slots=2` every class has a real and a fake logit, next to each other (ADC). With `cosine`
+    class logits are cosines times a constant, so that they cannot explode (ReACGAN, 2111.01118).
     """
 
     def __init__(
-        self, features: int, sizes: Sequence[int], slots: int = 1, latent: int = 0
+        self,
+        features: int,
+        sizes: Sequence[int],
+        slots: int = 1,
+        latent: int = 0,
+        *,
+        cosine: bool = False,
     ) -> None:
         super().__init__()
-        self.outputs = (1, slots * sum(sizes), latent)
-        self.read = nn.Linear(features, sum(self.outputs))
+        self.cosine = cosine
+        self.adversarial = nn.Linear(features, 1)
+        self.classes = nn.Linear(features, slots * sum(sizes), bias=not cosine) if sizes else None
+        self.latent = nn.Linear(features, latent) if latent else None
 
     def forward(self, features: Tensor) -> Judgement:
-        adversarial, classes, latent = self.read(features).float().split(self.outputs, dim=1)
-        return Judgement(adversarial.squeeze(1), classes, latent, features)
+        nothing = features[:, :0].float()
+        classes = nothing
+        if self.classes is not None and self.cosine:
+            unit = normalize(features.float(), dim=1)
+            classes = COSINE_SCALE * linear(unit, normalize(self.classes.weight, dim=1))
+        elif self.classes is not None:
+            classes = self.classes(features).float()
+        return Judgement(
+            self.adversarial(features).squeeze(1).float(),
+            classes,
+            nothing if self.latent is None else self.latent(features).float(),
+            features,
+        )
 
 
 class MinibatchDeviation(nn.Module):
