@@ -1,6 +1,6 @@
 """The room that trains and draws."""
 
-from acgan.make.options import InterpolateOptions, TraverseOptions
+from acgan.make.options import ExportOptions, InterpolateOptions, TraverseOptions
 from acgan.options import GenerateOptions, TrainOptions
 from acgan.request import fold_attributes
 from cli import Command, main
@@ -14,6 +14,7 @@ COMMANDS = {
     "interpolate": Command(
         InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
     ),
+    "export": Command(ExportOptions, "acgan.make.export:run", "Write the generator as ONNX."),
 }
 
 if __name__ == "__main__":
