@@ -1,0 +1,18 @@
+"""`python -m eval`: honest numbers on how good a snapshot is."""
+
+from cli import Command, main
+from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
+
+COMMANDS = {
+    "report": Command(
+        ReportOptions, "eval.report:report", "Score a snapshot; write report.html, metrics.jsonl."
+    ),
+    "classifier": Command(
+        ClassifierOptions, "eval.judge:classifier", "Train and cache the independent judge only."
+    ),
+    "compare": Command(CompareOptions, "eval.compare:compare", "Runs side by side."),
+    "watch": Command(WatchOptions, "eval.watch:watch", "Score new snapshots while a run trains."),
+}
+
+if __name__ == "__main__":
+    main("eval", COMMANDS)

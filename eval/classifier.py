@@ -1,0 +1,185 @@
+"""The judge: a small convolutional classifier, trained on the real train split and nothing else.
+
+It shares neither weights nor seed nor architecture with the discriminator, so that a generator
+cannot score by pleasing its own critic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from manifest.vocabulary import UNKNOWN
+
+log = logging.getLogger(__name__)
+
+WIDTHS = (32, 64, 128)
+MAX_SIDE = 64
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """How the judge is trained; every field is part of its hash."""
+
+    images_seen: int = 100_000
+    max_epochs: int = 25
+    batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    feature_count: int = 128
+    dropout: float = 0.1
+    seed: int = 20_261
+
+
+def judge_side(image_size: int) -> int:
+    """The side at which the judge looks: the largest power of two within 8..64 and the pictures."""
+    return min(MAX_SIDE, 2 ** int(math.log2(max(image_size, 8))))
+
+
+class Judge(nn.Module):
+    """Pictures uint8 [N, 3, S, S] -> features float32 [N, F] and a list of logits [N, classes]."""
+
+    def __init__(self, image_size: int, class_counts: tuple[int, ...], feature_count: int) -> None:
+        super().__init__()
+        self.side = judge_side(image_size)
+        # Folding 2x2 pixels into channels spares the full-size layers, which cost most on a CPU.
+        stages: list[nn.Module] = [nn.PixelUnshuffle(2)]
+        channels, side = 12, self.side // 2
+        for width in WIDTHS[: int(math.log2(side)) - 2]:
+            stages += [
+                nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+            ]
+            channels, side = width, side // 2
+        self.body = nn.Sequential(*stages, nn.Flatten())
+        self.neck = nn.Linear(channels * side * side, feature_count)
+        self.heads = nn.ModuleList(nn.Linear(feature_count, count) for count in class_counts)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """The penultimate layer, float32 [N, F], non-negative."""
+        return functional.relu(self.neck(self.body(shrink(pictures, self.side))))
+
+    def logits(self, features: Tensor) -> list[Tensor]:
+        return [head(features) for head in self.heads]
+
+
+def shrink(pictures: Tensor, side: int) -> Tensor:
+    """uint8 [N, 3, S, S] -> float32 [N, 3, side, side] in [-1, 1]; antialiased bilinear."""
+    scaled = pictures.to(torch.float32).div_(127.5).sub_(1)
+    if scaled.shape[-1] != side:
+        scaled = functional.interpolate(
+            scaled, size=(side, side), mode="bilinear", antialias=True, align_corners=False
+        )
+    return scaled
+
+
+def masked_loss(logits: list[Tensor], labels: Tensor) -> Tensor:
+    """Cross-entropy summed over groups, unknown labels left out. `labels` is int64 [N, A]."""
+    total = labels.new_zeros((), dtype=torch.float32)
+    for group, scores in enumerate(logits):
+        known = labels[:, group] != UNKNOWN
+        if known.any():
+            total = total + functional.cross_entropy(scores, labels[:, group], ignore_index=UNKNOWN)
+    return total
+
+
+def train_judge(
+    pictures: np.ndarray,
+    labels: np.ndarray,
+    class_counts: tuple[int, ...],
+    settings: JudgeSettings,
+    *,
+    device: torch.device,
+    advance: Callable[..., None] = lambda *args, **kwargs: None,
+) -> Judge:
+    """Train on uint8 [N, 3, S, S] and int64 [N, A]; the same seed gives the same judge on a CPU."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    judge = Judge(pictures.shape[-1], class_counts, settings.feature_count)
+    initialise(judge, generator)
+    judge.to(device).train()
+    optimiser = torch.optim.AdamW(
+        judge.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    batch = min(settings.batch, len(pictures))
+    steps = steps_of(len(pictures), settings)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, settings.learning_rate, total_steps=steps + 1, pct_start=0.2
+    )
+    order = torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        if len(order) < batch:
+            order = torch.randperm(len(pictures), generator=generator)
+        rows, order = order[:batch].sort().values.numpy(), order[batch:]
+        faces = torch.from_numpy(np.ascontiguousarray(pictures[rows])).to(device)
+        faces = augment(faces, generator)
+        features = judge.features(faces)
+        keep = torch.rand(features.shape, generator=generator).to(device) >= settings.dropout
+        loss = masked_loss(
+            judge.logits(features * keep / (1 - settings.dropout)),
+            torch.from_numpy(labels[rows]).to(device),
+        )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        advance(batch)
+    return judge.eval()
+
+
+def steps_of(count: int, settings: JudgeSettings) -> int:
+    """How many updates: `images_seen`, but no more than `max_epochs` rounds over a small set."""
+    batch = min(settings.batch, count)
+    return max(1, min(settings.images_seen, settings.max_epochs * count) // batch)
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """He initialisation from our own generator, so that no global random state is touched."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+
+
+def augment(faces: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the faces and shift the batch by up to a sixteenth of the side."""
+    mirrored = torch.rand(len(faces), 1, 1, 1, generator=generator).to(faces.device) < 0.5
+    faces = torch.where(mirrored, faces.flip(-1), faces)
+    reach = max(1, faces.shape[-1] // 16)
+    down, right = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    return torch.roll(faces, (down, right), dims=(-2, -1))
+
+
+@torch.inference_mode()
+def read_pictures(
+    judge: Judge, pictures: np.ndarray | Tensor, *, device: torch.device, batch: int = 250
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Features float32 [N, F] and, per group, class probabilities float32 [N, classes]."""
+    features, probabilities = [], []
+    for start in range(0, len(pictures), batch):
+        piece = torch.as_tensor(pictures[start : start + batch]).to(device)
+        found = judge.features(piece)
+        features.append(found.cpu().numpy())
+        probabilities.append([scores.softmax(1).cpu().numpy() for scores in judge.logits(found)])
+    groups = range(len(judge.heads))
+    return (
+        np.concatenate(features),
+        [np.concatenate([piece[group] for piece in probabilities]) for group in groups],
+    )
+
+
+def judge_hash(dataset_id: str, settings: JudgeSettings) -> str:
+    """16 hex digits over the data, the settings and this file: what the judge depends on."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(f"{dataset_id} {sorted(asdict(settings).items())}".encode())
+    return digest.hexdigest()[:16]

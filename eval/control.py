@@ -1,0 +1,150 @@
+"""Control: change one attribute with z fixed, and walk between two latents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from eval.diversity import mean_difference
+from eval.drawer import Drawer, draw_all
+from manifest.vocabulary import UNKNOWN
+
+Labels = npt.NDArray[np.int64]
+Reader = Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], list[npt.NDArray]]]
+
+SWITCHES = 120
+WALKS = 12
+STEPS = 16
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One attribute changed: how often the judge reads the new class, and the others stay."""
+
+    name: str
+    changed: float
+    kept: float
+    picture_change: float
+
+
+def measure_switches(
+    drawer: Drawer,
+    asked: Labels,
+    columns: dict[int, int],
+    read: Reader,
+    *,
+    seed: int,
+) -> list[Switch]:
+    """For each group, `SWITCHES` rows get another class that the rows hold somewhere, same z.
+
+    `asked` is int64 [N, A] in the drawer's groups; `columns` maps its columns to the judge's.
+    """
+    rng = np.random.default_rng(seed)
+    z = drawer.random_z(SWITCHES, seed + 2)
+    found = []
+    for own, judged in columns.items():
+        known = np.flatnonzero(asked[:, own] != UNKNOWN)
+        classes = np.unique(asked[known, own])
+        if len(classes) < 2:
+            continue
+        before = asked[rng.choice(known, SWITCHES)]
+        after = before.copy()
+        # Another class than the present one: an offset of 1..C-1 among the classes.
+        place = np.searchsorted(classes, before[:, own])
+        after[:, own] = classes[(place + rng.integers(1, len(classes), SWITCHES)) % len(classes)]
+        pictures = [draw_all(drawer, z, torch.from_numpy(rows)).numpy() for rows in (before, after)]
+        first, second = (read(faces)[1] for faces in pictures)
+        kept = [
+            np.mean(first[other].argmax(1) == second[other].argmax(1))
+            for other in columns.values()
+            if other != judged
+        ]
+        found.append(
+            Switch(
+                drawer.info.vocabulary.names[own],
+                float(np.mean(second[judged].argmax(1) == after[:, own])),
+                float(np.mean(kept)) if kept else float("nan"),
+                mean_difference(*pictures),
+            )
+        )
+    return found
+
+
+def spherical_steps(start: Tensor, end: Tensor, steps: int) -> Tensor:
+    """Points [steps, Z] on the arc from `start` to `end`, ends included (Shoemake 1985)."""
+    cosine = torch.dot(start, end) / (start.norm() * end.norm())
+    angle = torch.acos(cosine.clamp(-0.9999, 0.9999))
+    share = torch.linspace(0, 1, steps)[:, None]
+    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """Walks between latents in the judge's features; 1 is perfectly even, `STEPS` - 1 one jump."""
+
+    largest_over_mean: float
+    path_over_straight: float
+
+
+def measure_smoothness(drawer: Drawer, asked: Labels, read: Reader, *, seed: int) -> Smoothness:
+    """`WALKS` walks of `STEPS` pictures, labels fixed along each."""
+    rng = np.random.default_rng(seed)
+    ends = drawer.random_z(2 * WALKS, seed + 3)
+    rows = torch.from_numpy(asked[rng.integers(0, len(asked), WALKS)])
+    z = torch.cat([spherical_steps(ends[i], ends[WALKS + i], STEPS) for i in range(WALKS)])
+    pictures = draw_all(drawer, z, rows.repeat_interleave(STEPS, 0)).numpy()
+    features = read(pictures)[0].reshape(WALKS, STEPS, -1)
+    steps = np.linalg.norm(np.diff(features, axis=1), axis=2)
+    straight = np.linalg.norm(features[:, -1] - features[:, 0], axis=1)
+    moving = (steps.mean(1) > 1e-9) & (straight > 1e-9)
+    if not moving.any():
+        return Smoothness(float("nan"), float("nan"))
+    return Smoothness(
+        float((steps.max(1) / steps.mean(1).clip(1e-12))[moving].mean()),
+        float((steps.sum(1) / straight.clip(1e-12))[moving].mean()),
+    )
+
+
+@dataclass(frozen=True)
+class Control:
+    """Both parts, with the change of pictures under labels over that under z."""
+
+    switches: list[Switch]
+    smoothness: Smoothness
+    label_effect: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "switch": {
+                switch.name: {"changed": switch.changed, "others_kept": switch.kept}
+                for switch in self.switches
+            },
+            "label_effect": self.label_effect,
+            "interpolation": {
+                "largest_over_mean_step": self.smoothness.largest_over_mean,
+                "path_over_straight": self.smoothness.path_over_straight,
+                "steps": STEPS,
+            },
+        }
+
+
+def measure_control(
+    drawer: Drawer,
+    asked: Labels,
+    columns: dict[int, int],
+    read: Reader,
+    z_distance: float,
+    *,
+    seed: int,
+) -> Control:
+    """`z_distance` is the mean change of a picture when only z changes (`PairDistance.fake`)."""
+    switches = measure_switches(drawer, asked, columns, read, seed=seed)
+    change = float(np.mean([switch.picture_change for switch in switches])) if switches else 0.0
+    smoothness = measure_smoothness(drawer, asked, read, seed=seed)
+    return Control(switches, smoothness, change / max(z_distance, 1e-6))

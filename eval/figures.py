@@ -1,0 +1,107 @@
+"""Pictures and curves of the page: PNG grids as data URIs, line charts as SVG."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Pictures = npt.NDArray[np.uint8]
+
+FAKE, REAL, INK, LINE = "#b4530a", "#1f6f8b", "#3a3a38", "#d9d7d0"
+
+
+def grid(pictures: Pictures, columns: int, *, gap: int = 2) -> Pictures:
+    """uint8 [N, 3, S, S] -> one picture uint8 [H, W, 3] on white, row by row."""
+    side = pictures.shape[-1]
+    rows = -(-len(pictures) // columns)
+    step = side + gap
+    sheet = np.full((rows * step - gap, columns * step - gap, 3), 255, dtype=np.uint8)
+    for index, picture in enumerate(pictures):
+        y, x = (index // columns) * step, (index % columns) * step
+        sheet[y : y + side, x : x + side] = picture.transpose(1, 2, 0)
+    return sheet
+
+
+def data_uri(picture: Pictures) -> str:
+    """A PNG of uint8 [H, W, 3] as a data URI."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line or cloud of points."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    colour: str
+    labels: Sequence[str] = ()
+
+
+def chart(
+    series: Sequence[Series], *, x_title: str, y_title: str, joined: bool, y_unit: bool = True
+) -> str:
+    """An SVG of at most 520 x 260; points without a number are left out, "" without any."""
+    kept = [
+        Series(
+            one.name,
+            [point for point in one.points if all(map(math.isfinite, point))],
+            one.colour,
+            one.labels,
+        )
+        for one in series
+    ]
+    xs = [x for one in kept for x, _ in one.points]
+    ys = [y for one in kept for _, y in one.points]
+    if not xs:
+        return ""
+    x_low, x_high = _padded(min(xs), max(xs))
+    y_low, y_high = (0.0, 1.0) if y_unit else _padded(min(ys), max(ys))
+    left, right, top, bottom = 46, 12, 12, 40
+    width, height = 520, 260
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            left + (x - x_low) / (x_high - x_low) * (width - left - right),
+            height - bottom - (y - y_low) / (y_high - y_low) * (height - top - bottom),
+        )
+
+    parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(y_title)}">']
+    for step in range(5):
+        value = y_low + (y_high - y_low) * step / 4
+        _, y = place(x_low, value)
+        parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" />')
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" class="end">{value:.2g}</text>')
+    for step in range(5):
+        value = x_low + (x_high - x_low) * step / 4
+        x, _ = place(value, y_low)
+        parts.append(f'<text x="{x:.1f}" y="{height - 22}" class="mid">{value:.3g}</text>')
+    parts.append(
+        f'<text x="{(left + width) / 2}" y="{height - 4}" class="mid">{escape(x_title)}</text>'
+    )
+    for one in kept:
+        spots = [place(x, y) for x, y in one.points]
+        if joined and len(spots) > 1:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+            parts.append(f'<polyline points="{path}" stroke="{one.colour}" />')
+        for index, (x, y) in enumerate(spots):
+            name = one.labels[index] if index < len(one.labels) else one.name
+            parts.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{one.colour}">'
+                f"<title>{escape(name)}: {one.points[index][1]:.3f}</title></circle>"
+            )
+    return "".join([*parts, "</svg>"])
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    spread = (high - low) or max(abs(high), 1.0) * 0.1
+    return low - 0.05 * spread, high + 0.05 * spread

@@ -1,0 +1,103 @@
+"""The judge on disk: trained once per face set, settings and code, then read from its file."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from cli import emit_json, explain_dry_run, next_step, progress
+from eval.accuracy import read_group
+from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, steps_of, train_judge
+from eval.devices import choose_device
+from eval.options import ClassifierOptions
+from eval.reals import Reals, load_reals, scorable_groups
+from manifest.files import write_bytes
+from manifest.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedJudge:
+    """A judge, the hash of all it depends on, and where it computes."""
+
+    net: Judge
+    hash: str
+    device: torch.device
+
+    def read(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Features float32 [N, F] and, per group, probabilities float32 [N, classes]."""
+        return read_pictures(self.net, pictures, device=self.device)
+
+
+def obtain_judge(
+    reals: Reals,
+    cache: Path | None,
+    *,
+    device: torch.device,
+    settings: JudgeSettings | None = None,
+    quiet: bool = False,
+) -> TrainedJudge:
+    """Read the judge of these reals from `cache`, or train it and keep it there."""
+    settings = settings or JudgeSettings()
+    name = judge_hash(f"{reals.dataset_id}@{reals.image_size}", settings)
+    net = Judge(reals.image_size, reals.vocabulary.sizes, settings.feature_count)
+    path = cache / f"classifier-{name}.safetensors" if cache else None
+    if path is not None and path.is_file():
+        try:
+            net.load_state_dict(load(path.read_bytes()))
+            return TrainedJudge(net.to(device).eval(), name, device)
+        except (SafetensorError, RuntimeError):
+            log.warning("%s is damaged; training the classifier again", path)
+    total = steps_of(len(reals.train_labels), settings) * min(
+        settings.batch, len(reals.train_labels)
+    )
+    with progress("classifier", total, quiet=quiet) as advance:
+        net = train_judge(
+            reals.train_pictures,
+            reals.train_labels,
+            reals.vocabulary.sizes,
+            settings,
+            device=device,
+            advance=advance,
+        )
+    if path is not None:
+        state = {key: tensor.cpu().contiguous() for key, tensor in net.state_dict().items()}
+        write_bytes(path, save(state))
+    return TrainedJudge(net, name, device)
+
+
+def classifier(options: ClassifierOptions) -> None:
+    """`python -m eval classifier`: train and cache the judge, say how well it reads."""
+    path = options.data or Workspace(options.workspace).newest_face_set()
+    if options.dry_run:
+        explain_dry_run(options, [f"train the classifier of {path} and keep it there"])
+        return
+    device = choose_device(options.device, options.threads)
+    reals = load_reals(path, image_size=options.image_size)
+    judge = obtain_judge(reals, path, device=device, quiet=options.quiet)
+    _, probabilities = judge.read(reals.test_pictures)
+    columns, left_out = scorable_groups(reals, list(range(len(reals.vocabulary))))
+    accuracy = {
+        reals.vocabulary.names[column]: read_group(
+            reals.test_labels[:, column], probabilities[column]
+        ).accuracy
+        for column in columns
+    }
+    emit_json(
+        {
+            "classifier": str(path / f"classifier-{judge.hash}.safetensors"),
+            "dataset_id": reals.dataset_id,
+            "n_train": len(reals.train_labels),
+            "n_test": len(reals.test_labels),
+            "accuracy": accuracy,
+            "too_few_labels": left_out,
+        }
+    )
+    next_step("python -m eval report")

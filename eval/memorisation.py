@@ -1,0 +1,106 @@
+"""Does the generator draw, or does it repeat training faces?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from eval.neighbours import nearest
+
+Pictures = npt.NDArray[np.uint8]
+Features = npt.NDArray[np.float32]
+
+SIDE = 16
+SHOWN = 8
+MAX_FAKES = 2000
+CLOSE_QUANTILE = 0.01
+CLOSE_SHARE = 0.5
+
+
+def thumbnails(pictures: Pictures, side: int = SIDE, chunk: int = 1000) -> Features:
+    """Area-averaged pictures as rows float32 [N, 3 * side * side] in 0..1."""
+    rows = []
+    for start in range(0, len(pictures), chunk):
+        piece = torch.from_numpy(np.ascontiguousarray(pictures[start : start + chunk]))
+        small = functional.adaptive_avg_pool2d(piece.to(torch.float32) / 255, side)
+        rows.append(small.flatten(1).numpy())
+    return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """Nearest-neighbour distances in 16 px thumbnails, mirrored faces included.
+
+    `ratio` compares the medians of the distances to equally many train and held-out faces: about 1
+    when the generator knows the train faces no better than faces it never saw.
+    """
+
+    ratio: float
+    copied_share: float
+    train_median: float
+    held_out_median: float
+    real_to_train_median: float
+    reference_count: int
+    closest_fakes: npt.NDArray[np.int64]
+    closest_train: npt.NDArray[np.int64]
+    closest_held_out: npt.NDArray[np.int64]
+    closest_distances: Features
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "ratio": self.ratio,
+            "copied_share": self.copied_share,
+            "nearest_train": self.train_median,
+            "nearest_held_out": self.held_out_median,
+            "held_out_to_train": self.real_to_train_median,
+            "reference_count": self.reference_count,
+            "space": f"RGB thumbnails of {SIDE} px, L2, mirrored too",
+        }
+
+
+def measure_memorisation(
+    fakes: Pictures, train: Pictures, held_out: Pictures, seed: int
+) -> Memorisation:
+    """All uint8 [N, 3, S, S]; at most `MAX_FAKES` fakes are looked up."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(len(fakes))[:MAX_FAKES])
+    fake, known, unseen = thumbnails(fakes[rows]), thumbnails(train), thumbnails(held_out)
+    to_train, train_rows = nearest_mirrored(fake, known)
+    to_held_out, held_out_rows = nearest_mirrored(fake, unseen)
+    real_to_train, _ = nearest_mirrored(unseen, known)
+    count = min(len(known), len(unseen))
+    sample = np.sort(rng.permutation(len(known))[:count])
+    to_sample, _ = nearest_mirrored(fake, known[sample])
+    # A copy is closer to a train face than all but 1% of the held-out faces are, and much closer
+    # than to any held-out face: blurred faces are near to everything and are no copies.
+    limit = float(np.quantile(real_to_train, CLOSE_QUANTILE))
+    copied = (to_train <= limit) & (to_train < CLOSE_SHARE * to_held_out)
+    shown = np.argsort(to_train / np.maximum(to_held_out, 1e-6))[:SHOWN]
+    held_out_median = float(np.median(to_held_out))
+    return Memorisation(
+        ratio=float(np.median(to_sample)) / held_out_median if held_out_median > 0 else np.nan,
+        copied_share=float(copied.mean()),
+        train_median=float(np.median(to_train)),
+        held_out_median=held_out_median,
+        real_to_train_median=float(np.median(real_to_train)),
+        reference_count=count,
+        closest_fakes=rows[shown],
+        closest_train=train_rows[shown],
+        closest_held_out=held_out_rows[shown],
+        closest_distances=to_train[shown],
+    )
+
+
+def nearest_mirrored(
+    queries: Features, references: Features
+) -> tuple[Features, npt.NDArray[np.int64]]:
+    """The nearest reference of each query or of its mirror image."""
+    plain, plain_rows = nearest(queries, references)
+    mirrored = queries.reshape(-1, 3, SIDE, SIDE)[..., ::-1].reshape(len(queries), -1)
+    turned, turned_rows = nearest(np.ascontiguousarray(mirrored), references)
+    return np.minimum(plain, turned), np.where(turned < plain, turned_rows, plain_rows)

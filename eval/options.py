@@ -1,0 +1,74 @@
+"""The options of every command; their docstrings are the help text. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from cli import CommonOptions
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Depth = Literal["full", "quick"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions(CommonOptions):
+    data: Path | None = None
+    """The face set's folder; the one the snapshot was trained on, else the newest."""
+
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA, then MPS, then the CPU."""
+
+    threads: int | None = None
+    """CPU threads; all cores unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(EvalOptions):
+    snapshot: Path | None = None
+    """A snapshot (its .json or .safetensors); the newest run's newest unless told otherwise."""
+
+    count: int = 2000
+    """How many faces to draw, asked for the held-out rows' own labels in turn."""
+
+    seed: int = 0
+    """Fixes the latents and every random choice of the scores."""
+
+    depth: Depth = "full"
+    """quick leaves out the slow parts: GAN-train, 256 px MS-SSIM, the second judge."""
+
+    inception: Path | None = None
+    """Inception-v3 weights for FID and KID (torch-fidelity's file); its cache is looked at too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOptions(EvalOptions):
+    image_size: int | None = None
+    """Side at which the judge will read; the face set's own unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(CommonOptions):
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Folders of runs that have a report; all runs of the workspace when none is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(EvalOptions):
+    run: Path | None = None
+    """The run's folder; the newest unless told otherwise."""
+
+    count: int = 1000
+    """How many faces to draw for each snapshot."""
+
+    seed: int = 0
+    """Fixes the latents and every random choice of the scores."""
+
+    interval_s: float = 20.0
+    """How often to look for a new snapshot."""
+
+    once: bool = False
+    """Score what is there now, then stop."""
