@@ -11,7 +11,7 @@ from cli.options import CommonOptions
 class CrawlOptions(CommonOptions):
     """Crawl the same stand-in booru with this project and with gallery-dl, side by side."""
 
-    posts: int = 400
+    posts: int = 1000
     """Posts on each stand-in booru."""
 
     latency_ms: float = 50.0

@@ -88,7 +88,7 @@ class State:
         if root != query.root:
             self.connection.execute(
                 "UPDATE posts SET file_url = ? || substr(file_url, ?) "
-                "WHERE site = ? AND status = 'listed' AND substr(file_url, 1, ?) = ?",
+                "WHERE site = ? AND status IN ('listed', 'failed') AND substr(file_url, 1, ?) = ?",
                 (query.root, len(root) + 1, query.site, len(root) + 1, f"{root}/"),
             )
         return Progress(Spans.from_json(spans), listed, newer_than)

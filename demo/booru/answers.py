@@ -20,13 +20,13 @@ HTML_PAGE = (
 
 @dataclass(frozen=True)
 class Answer:
-    """Status, body and type of one answer; `file` marks the bytes of a post."""
+    """Status, body and type of one answer; `md5` is that of the post whose file it is."""
 
     body: bytes
     status: int = 200
     content_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
-    is_file: bool = False
+    md5: str | None = None
 
 
 class BooruKind(Protocol):
@@ -66,4 +66,4 @@ MIME_TYPES = {
 
 def as_file(post: BooruPost) -> Answer:
     mime = MIME_TYPES.get(post.file_ext, "application/octet-stream")
-    return Answer(post.data(), content_type=mime, is_file=True)
+    return Answer(post.data(), content_type=mime, md5=post.md5)

@@ -78,7 +78,7 @@ class Moebooru:
             if post is None:
                 return None
             if file[1] == "jpeg" and post.jpeg is not None:
-                return Answer(post.jpeg, content_type="image/jpeg", is_file=True)
+                return Answer(post.jpeg, content_type="image/jpeg", md5=post.md5)
             return as_file(post)
         return None
 

@@ -29,7 +29,7 @@ LIBRARY_AGENTS = ("python-requests/", "python-urllib3/", "Python-urllib/", "Mozi
 
 
 class StandIn:
-    """A booru on loopback. `url` is its root; `files_sent` counts complete files by path."""
+    """A booru on loopback. `url` is its root; `files_sent` counts complete files by md5."""
 
     def __init__(
         self,
@@ -160,9 +160,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = replace(answer, body=answer.body[:-1] + bytes([answer.body[-1] ^ 1]))
         self._send(answer, fault)
         whole = fault not in ("corrupt", "truncated", "long_length", "short_length")
-        if answer.is_file and whole:
+        if answer.md5 and whole:
             with stand_in.lock:
-                stand_in.files_sent[path] += 1
+                stand_in.files_sent[answer.md5] += 1
 
     def _send(self, answer: Answer, fault: str | None = None) -> None:
         body = answer.body

@@ -1,0 +1,399 @@
+"""Whole crawls of the stand-ins: what is fetched, what is not, and why."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import crawler.download
+from crawler.forget import forget
+from crawler.options import ForgetOptions, PlanOptions, StatusOptions
+from crawler.plan import plan
+from crawler.status import status
+from demo.booru import FAULTS, BooruPost, Faults, serve
+from demo.booru.faults import FILE_FAULTS, LISTING_FAULTS
+from demo.booru.samples import make_posts, png
+from manifest import Unavailable, UserError
+from manifest.raw import downloaded_pictures
+from tests.crawler.crawls import (
+    KINDS,
+    check_exact,
+    command,
+    crawl,
+    files_on_disk,
+    last_json,
+    obtainable,
+    rows,
+    spawn,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_everything_obtainable_and_every_reason(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faults = Faults.all(seed=1, slow_s=0.02, retry_after_s=0)
+    posts = list(make_posts(250, 1, faults=faults.names))
+    with serve(posts, kind, faults=faults) as stand_in:
+        crawl(stand_in, kind, tmp_path)
+        first = last_json(capsys.readouterr().out)
+        check_exact(posts, tmp_path)
+        assert all(agent.startswith("anime-avatar-acgan/") for agent in stand_in.agents)
+        sent = stand_in.requests["file"]
+        crawl(stand_in, kind, tmp_path)
+        again = last_json(capsys.readouterr().out)
+        assert stand_in.requests["file"] == sent
+    assert again["posts"] == first["posts"]
+    reasons = set(first["posts"]["stand-in"]["reasons"])
+    assert {"hidden", "no file url", "md5 mismatch", "rating explicit", "type webm"} <= reasons
+    assert first["files"] == len([post for post in posts if obtainable(post)])
+    pictures = list(downloaded_pictures(tmp_path / "data" / "raw"))
+    assert len(pictures) == first["files"]
+    assert all(picture.md5 == picture.path.stem for picture in pictures)
+    assert all(picture.path.read_bytes() for picture in pictures)
+    status(StatusOptions(workspace=tmp_path))
+    assert last_json(capsys.readouterr().out)["posts"] == first["posts"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_limit_newer_posts_and_more(kind: str, tmp_path: Path) -> None:
+    posts = list(make_posts(60, 2))
+    old, new = posts[:50], posts[50:]
+    with serve(old, kind, arrivals=new) as stand_in:
+        crawl(stand_in, kind, tmp_path, limit=20, rating=("general", "questionable", "explicit"))
+        first = set(rows(tmp_path))
+        asked = len(stand_in.queries)
+        crawl(stand_in, kind, tmp_path, limit=20, rating=("general", "questionable", "explicit"))
+        assert set(rows(tmp_path)) == first
+        assert len(stand_in.queries) == asked + 1
+        stand_in.catalogue.arrive(10)
+        crawl(stand_in, kind, tmp_path, limit=20, rating=("general", "questionable", "explicit"))
+        newest = {post.post_id for post in new} & set(rows(tmp_path))
+        assert newest
+        assert set(rows(tmp_path)) == first | newest
+        crawl(stand_in, kind, tmp_path, limit=0, rating=("general", "questionable", "explicit"))
+    expected = {post.post_id for post in posts if post.rating != "s" or kind == "moebooru"}
+    assert set(rows(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_lying_rating_filter_never_brings_a_picture(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one request is made for such a file, so its bytes are never on disk for a moment."""
+    written: list[str] = []
+    fetch_file = crawler.download._fetch
+
+    def watched(url: str, *others: object) -> tuple[str, int]:
+        digest, size = fetch_file(url, *others)  # type: ignore[arg-type]
+        written.append(digest)
+        return digest, size
+
+    monkeypatch.setattr(crawler.download, "_fetch", watched)
+    posts = list(make_posts(200, 3))
+    with serve(posts, kind, faults=Faults(["lying_rating"])) as stand_in:
+        crawl(stand_in, kind, tmp_path)
+        sent = set(stand_in.files_sent)
+    general = {post.md5 for post in posts if post.rating == "g"}
+    assert sent == set(written) == set(files_on_disk(tmp_path)) == general
+    refused = [row for row in rows(tmp_path).values() if row["status"] == "skipped"]
+    assert len(refused) == len(posts) - len(general)
+    assert all(row["reason"].startswith("rating ") for row in refused)
+
+
+def no_files() -> Faults:
+    """Listings as usual, 503 for every file."""
+    faults = Faults()
+    faults.draw = lambda lane, key: "http_503" if lane == "file" else None  # type: ignore[method-assign]
+    return faults
+
+
+def test_leftovers_of_a_laxer_run_are_not_fetched(tmp_path: Path) -> None:
+    """Explicit posts that an earlier run listed and did not get: not under --rating general."""
+    posts = [replace(post, rating="e") for post in make_posts(20, 4)]
+    with serve(posts, "danbooru", faults=no_files()) as stand_in:
+        crawl(stand_in, "danbooru", tmp_path, rating=("explicit",), retries=0)
+        assert {row["reason"] for row in rows(tmp_path).values()} == {"http 503"}
+    with serve(posts, "danbooru") as stand_in:
+        crawl(stand_in, "danbooru", tmp_path)
+        assert not stand_in.files_sent
+        assert files_on_disk(tmp_path) == {}
+        crawl(stand_in, "danbooru", tmp_path, rating=("explicit",))
+        assert len(files_on_disk(tmp_path)) == len(posts)
+
+
+def test_forgotten_pictures_stay_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    posts = list(make_posts(80, 5))
+    artist = posts[10].tags["artist"][0]
+    gone = {post.md5 for post in posts if post.tags["artist"][0] == artist}
+    blue = {post.md5 for post in posts if "blue_hair" in post.tags["general"]}
+    single = next(post for post in posts if post.rating == "g" and post.md5 not in gone | blue)
+    gone |= blue | {single.md5}
+    everything = {post.md5 for post in posts if post.rating == "g"}
+    with serve(posts, "danbooru") as stand_in, serve(posts, "gelbooru") as other:
+        crawl(stand_in, "danbooru", tmp_path)
+        crawl(other, "gelbooru", tmp_path, name="other")
+        assert set(files_on_disk(tmp_path)) == everything
+        capsys.readouterr()
+        forget(ForgetOptions(workspace=tmp_path, artist=(artist,), tag=("Blue hair",),
+                             post=(f"stand-in:{single.post_id}",)))  # fmt: skip
+        counts = last_json(capsys.readouterr().out)
+        assert counts["files"] == len(everything & gone)
+        assert counts["posts"] == 2 * counts["files"], "the same files on the other site too"
+        assert set(files_on_disk(tmp_path)) == everything - gone
+        before = stand_in.requests["file"] + other.requests["file"]
+        for server, kind, name in (
+            (stand_in, "danbooru", "stand-in"),
+            (other, "gelbooru", "other"),
+        ):
+            crawl(server, kind, tmp_path, name=name, tags="1girl")
+        assert stand_in.requests["file"] + other.requests["file"] == before
+    assert set(files_on_disk(tmp_path)) == everything - gone
+    forgotten = [row for row in rows(tmp_path).values() if row["status"] == "forgotten"]
+    assert forgotten
+    assert all(
+        (row["tags"], row["md5"], row["file_url"]) == ("{}", None, None) for row in forgotten
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"post": ("7",)}, {"post": ("x:y",)}, {"tag": (" ",)}],
+)
+def test_forget_says_what_is_wrong(options: dict[str, tuple[str, ...]], tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        forget(ForgetOptions(workspace=tmp_path, **options))
+
+
+def test_one_file_for_the_same_bytes_on_two_sites(tmp_path: Path) -> None:
+    posts = list(make_posts(40, 6))
+    twin = replace(posts[0], post_id=9000)
+    with serve([*posts, twin], "danbooru") as first, serve(posts, "moebooru") as second:
+        crawl(first, "danbooru", tmp_path, name="first")
+        crawl(second, "moebooru", tmp_path, name="second")
+        assert not second.files_sent
+        assert max(first.files_sent.values()) == 1
+    recorded = rows(tmp_path)
+    assert recorded[twin.post_id]["file"] == recorded[posts[0].post_id]["file"]
+    pictures = list(downloaded_pictures(tmp_path / "data" / "raw"))
+    assert (
+        len(pictures) == len({picture.md5 for picture in pictures}) == len(files_on_disk(tmp_path))
+    )
+
+
+def one_post(data: bytes, ext: str = "png", **changes: object) -> BooruPost:
+    (post,) = make_posts(1)
+    values = {"content": data, "md5": hashlib.md5(data).hexdigest(), "file_ext": ext, "rating": "g",
+              "file_size": len(data)}  # fmt: skip
+    return replace(post, **(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("post", "options", "reason"),
+    [(one_post(png(b"a", width=9000, height=9000)), {"max_megapixels": 10.0}, "too many pixels"),
+     (one_post(png(b"b") + b"\0" * 5000, file_size=0), {"max_file_mb": 0.001}, "too large"),
+     (one_post(b"<html>not a picture</html>"), {}, "not a picture"),
+     (one_post(b""), {}, "empty file")],
+    ids=["pixels", "bytes", "magic", "empty"],
+)  # fmt: skip
+def test_files_that_are_not_kept(
+    post: BooruPost, options: dict[str, float], reason: str, tmp_path: Path
+) -> None:
+    with serve([post], "danbooru") as stand_in:
+        crawl(stand_in, "danbooru", tmp_path, retries=1, **options)
+    assert rows(tmp_path)[post.post_id]["reason"] == reason
+    assert files_on_disk(tmp_path) == {}
+
+
+def test_a_png_called_jpg_is_kept_under_its_true_name(tmp_path: Path) -> None:
+    post = one_post(png(b"c"), "jpg")
+    with serve([post], "gelbooru") as stand_in:
+        crawl(stand_in, "gelbooru", tmp_path)
+    assert rows(tmp_path)[post.post_id]["file"] == f"images/{post.md5[:2]}/{post.md5}.png"
+
+
+def test_redirects_to_private_addresses_are_refused(tmp_path: Path) -> None:
+    posts = list(make_posts(5, 7))
+    with serve(posts, "danbooru", faults=Faults(["private_redirect"])) as stand_in:
+        crawl(stand_in, "danbooru", tmp_path)
+    assert {row["reason"] for row in rows(tmp_path).values()} == {"unsafe address"}
+    assert files_on_disk(tmp_path) == {}
+
+
+def test_a_challenge_stops_with_one_line(tmp_path: Path) -> None:
+    with serve(make_posts(5), "danbooru", faults=Faults(["cloudflare"])) as stand_in:
+        process = spawn(command(stand_in, "danbooru", tmp_path))
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert len(errors.strip().splitlines()) == 1
+        assert "Cloudflare" in errors
+        assert sum(stand_in.requests.values()) == 1
+
+
+def test_retry_after_is_kept(tmp_path: Path) -> None:
+    faults = Faults(["http_429"], schedule=["http_429"], retry_after_s=1)
+    with serve(make_posts(3), "danbooru", faults=faults) as stand_in:
+        begin = time.monotonic()
+        crawl(stand_in, "danbooru", tmp_path)
+        assert time.monotonic() - begin >= 1.0
+    assert len(files_on_disk(tmp_path)) > 0
+
+
+def test_a_long_retry_after_stops(tmp_path: Path) -> None:
+    faults = Faults(["http_429"], share=1.0, retry_after_s=7200)
+    with (
+        serve(make_posts(3), "danbooru", faults=faults) as stand_in,
+        pytest.raises(Unavailable, match="120 minutes"),
+    ):
+        crawl(stand_in, "danbooru", tmp_path)
+
+
+def test_three_tags_on_danbooru(tmp_path: Path) -> None:
+    with (
+        serve(make_posts(3), "danbooru") as stand_in,
+        pytest.raises(UserError, match="more than 2 tags"),
+    ):
+        crawl(stand_in, "danbooru", tmp_path, tags="solo smile 1girl")
+
+
+def test_a_site_that_ignores_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(make_posts(300), "moebooru") as stand_in:
+        search = stand_in.catalogue.search
+
+        def deaf(query: str, **others: object) -> list[BooruPost]:
+            return search(re.sub(r"id:<\d+", "", query), **others)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(stand_in.catalogue, "search", deaf)
+        with pytest.raises(UserError, match="ignores the bound"):
+            crawl(stand_in, "moebooru", tmp_path)
+
+
+def test_closed_api_goes_on_with_html(tmp_path: Path) -> None:
+    posts = list(make_posts(120, 8))
+    with serve(posts, "moebooru", faults=Faults(["closed_api"])) as stand_in:
+        crawl(stand_in, "moebooru", tmp_path)
+    check_exact(posts, tmp_path)
+
+
+def test_bare_html_records_the_variant(tmp_path: Path) -> None:
+    posts = list(make_posts(60, 9))
+    with serve(posts, "moebooru", faults=Faults(["bare_html"])) as stand_in:
+        crawl(stand_in, "moebooru", tmp_path, listing="html")
+    recorded = rows(tmp_path)
+    for post in posts:
+        if post.rating == "g":
+            row = recorded[post.post_id]
+            assert row["status"] == "done"
+            assert row["variant"] == ("original" if post.jpeg is None else "jpeg")
+            assert row["file"].endswith(".jpg")
+    on_disk = files_on_disk(tmp_path)
+    assert all(name == md5 for name, md5 in on_disk.items())
+    assert {picture.md5 for picture in downloaded_pictures(tmp_path / "data/raw")} == set(on_disk)
+
+
+def test_gelbooru_json_and_its_empty_bodies(tmp_path: Path) -> None:
+    faults = Faults(["closed_api", "empty_page", "empty_body"], share=0.4)
+    posts = list(make_posts(250, 10))
+    with serve(posts, "gelbooru", faults=faults) as stand_in:
+        crawl(stand_in, "gelbooru", tmp_path)
+    check_exact(posts, tmp_path)
+
+
+def test_a_site_that_moved_is_found_again(tmp_path: Path) -> None:
+    """The same name at another address: what was left over is fetched from there."""
+    posts = list(make_posts(120, 11))
+    with (
+        serve(posts, "danbooru", faults=no_files()) as stand_in,
+        pytest.raises(Unavailable, match="in a row"),
+    ):
+        crawl(stand_in, "danbooru", tmp_path, retries=0)
+    with serve(posts, "danbooru") as stand_in:
+        crawl(stand_in, "danbooru", tmp_path)
+    check_exact(posts, tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_plan_foretells_the_fetch(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    posts = [post for post in make_posts(240, 12) if post.rating == "g"]
+    with serve(posts, kind) as stand_in:
+        values = {"site": stand_in.url, "kind": kind, "tags": "solo", "limit": 150, "rate": 50.0,
+                  "workspace": tmp_path, "name": "stand-in"}  # fmt: skip
+        plan(PlanOptions(**values))  # type: ignore[arg-type]
+        told = last_json(capsys.readouterr().out)["sites"]["stand-in"]
+        assert not (tmp_path / "data").exists()
+        assert not stand_in.requests["file"]
+        stand_in.requests.clear()
+        crawl(stand_in, kind, tmp_path, limit=150)
+        run = last_json(capsys.readouterr().out)["run"]
+        assert (told["matching"], told["posts"], told["files"]) == (len(posts), 150, run["fetched"])
+        assert abs(told["listing_requests"] - stand_in.requests["listing"]) <= 1
+        if kind != "gelbooru":
+            assert told["bytes"] == pytest.approx(run["bytes"], rel=0.1)
+
+
+def test_credentials_are_sent_and_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AVATAR_CREDENTIALS_127_0_0_1", "me:tops3cret")
+    faults = Faults(["http_503", "html", "http_429"], share=0.5, retry_after_s=0)
+    for kind in KINDS:
+        workspace = tmp_path / kind
+        with serve(make_posts(60), kind, faults=faults) as stand_in:
+            arguments = [*command(stand_in, kind, workspace)]
+            arguments.remove("--quiet")
+            process = spawn(arguments)
+            output, errors = process.communicate(timeout=60)
+            assert process.returncode == 0
+            if kind != "danbooru":
+                assert any("tops3cret" in query for query in stand_in.queries)
+                assert not any("tops3cret" in path for path in stand_in.files_sent)
+        assert "tops3cret" not in output + errors
+        for path in workspace.rglob("*"):
+            assert not path.is_file() or b"tops3cret" not in path.read_bytes()
+        shutil.rmtree(workspace)
+
+
+def test_faults_have_names_that_exist() -> None:
+    with pytest.raises(ValueError, match="no such fault"):
+        Faults(["http_418"])
+    assert set(LISTING_FAULTS) | set(FILE_FAULTS) <= set(FAULTS)
+
+
+@settings(
+    max_examples=25, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(
+    kind=st.sampled_from(KINDS),
+    schedule=st.lists(
+        st.none() | st.sampled_from(sorted({*LISTING_FAULTS, *FILE_FAULTS})), max_size=120
+    ),
+    content_seed=st.integers(0, 5),
+)
+def test_any_schedule_of_faults(
+    kind: str,
+    schedule: list[str | None],
+    content_seed: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    workspace = tmp_path_factory.mktemp("crawl")
+    faults = Faults.all(schedule=schedule, slow_s=0.01, retry_after_s=0)
+    posts = list(make_posts(40, content_seed, faults=faults.names))
+    with serve(posts, kind, faults=faults) as stand_in:
+        crawl(stand_in, kind, workspace)
+        right = {post.md5 for post in posts if obtainable(post)}
+        assert all(stand_in.files_sent[md5] == 1 for md5 in right)
+    check_exact(posts, workspace)
+    shutil.rmtree(workspace)
