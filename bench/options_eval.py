@@ -13,7 +13,7 @@ class EvalOptions(CommonOptions):
     data: Path | None = None
     """A face set; without one, faces are drawn."""
 
-    faces: int = 6000
+    faces: int = 7000
     """How many faces to draw when no face set is given."""
 
     image_size: int = 64

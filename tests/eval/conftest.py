@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from bench.eval import make_material
+from bench.planted import Material
+from eval.classifier import JudgeSettings
+from eval.judge import TrainedJudge, obtain_judge
+from eval.reals import Reals
+from tests.eval.toy_faces import toy_set
+
+
+@pytest.fixture(scope="session")
+def toys() -> tuple[Reals, TrainedJudge, Material]:
+    """Toy faces, a judge trained on them, and what the stand-ins are made of."""
+    reals, unseen = toy_set()
+    judge = obtain_judge(
+        reals,
+        None,
+        device=torch.device("cpu"),
+        settings=JudgeSettings(images_seen=10_000),
+        quiet=True,
+    )
+    return reals, judge, make_material(reals, unseen, judge)
