@@ -1,6 +1,11 @@
 """The room that trains and draws."""
 
-from acgan.make.options import ExportOptions, InterpolateOptions, TraverseOptions
+from acgan.make.options import (
+    ExportOptions,
+    InterpolateOptions,
+    ServeOptions,
+    TraverseOptions,
+)
 from acgan.options import GenerateOptions, TrainOptions
 from acgan.request import fold_attributes
 from cli import Command, main
@@ -15,6 +20,7 @@ COMMANDS = {
         InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
     ),
     "export": Command(ExportOptions, "acgan.make.export:run", "Write the generator as ONNX."),
+    "serve": Command(ServeOptions, "acgan.serve.app:run", "A web page on which to make avatars."),
 }
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from acgan.make.painter import Painter
 from acgan.make.recipe import Portrait
 from acgan.request import RANDOM, label_rows, parse_attributes
 from manifest.errors import UserError
-from manifest.vocabulary import Vocabulary
+from manifest.vocabulary import Group, Vocabulary
 
 EACH = "each"
 MOST_SEED = 2**53 - 1  # what JSON carries exactly
@@ -72,3 +72,11 @@ def class_label(group: str, name: str) -> str:
     """A class's name for people: a flag's 1 and 0 are the flag's name and "no" before it."""
     readable = group.replace("_", " ")
     return {"1": readable, "0": f"no {readable}"}.get(name, name)
+
+
+def phrase(group: Group, name: str) -> str:
+    """A class in words that need no heading: `blue hair`, `green eyes`, `no glasses`."""
+    if group.kind == "flag":
+        return class_label(group.name, name)
+    noun = group.name.split("_")[0]
+    return f"{name} {'eyes' if noun == 'eye' else noun}"

@@ -48,7 +48,7 @@ def run(options: ExportOptions) -> None:
         raise UserError("--checks must be 1 to 1000")
     snapshot = load_snapshot(find_snapshot(options.snapshot, options.workspace))
     if options.dry_run:
-        explain_dry_run(options, [f"write {snapshot_name(snapshot)} to {options.out}"])
+        explain_dry_run(options, [f"write {snapshot_name(snapshot.path)} to {options.out}"])
         return
     notes = describe(snapshot)
     data = to_onnx(snapshot, notes, half=options.precision == "fp16")
@@ -63,7 +63,7 @@ def run(options: ExportOptions) -> None:
     write_json(options.out.with_suffix(".json"), notes, schema_version=EXPORT_SCHEMA_VERSION)
     emit_json(
         {
-            "snapshot": snapshot_name(snapshot),
+            "snapshot": snapshot_name(snapshot.path),
             "onnx": str(options.out),
             "description": str(options.out.with_suffix(".json")),
             "megabytes": round(len(data) / 2**20, 2),
@@ -78,7 +78,7 @@ def describe(snapshot: Snapshot) -> dict[str, Any]:
     info = snapshot.info
     return {
         "snapshot": info.weights_sha256,
-        "snapshot_name": snapshot_name(snapshot),
+        "snapshot_name": snapshot_name(snapshot.path),
         "dataset_id": info.dataset_id,
         "image_size": info.image_size,
         "z_dim": info.z_dim,

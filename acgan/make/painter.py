@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +42,7 @@ class Painter:
     @property
     def name(self) -> str:
         """The run and file the snapshot lies in, for people."""
-        return snapshot_name(self.snapshot)
+        return snapshot_name(self.snapshot.path)
 
     def draw(
         self, portraits: Sequence[Portrait], advance: Callable[..., None] = lambda *_: None
@@ -91,8 +92,8 @@ def with_mixed_embeddings(generator: nn.Module) -> nn.Module:
     return mixing
 
 
-def snapshot_name(snapshot: Snapshot) -> str:
+def snapshot_name(path: Path) -> str:
     """`00003-name/0000200` for a run's snapshot, the file's stem for others."""
-    path = snapshot.path.resolve()
+    path = path.resolve()
     run = path.parent.parent.name if path.parent.name == "snapshots" else ""
     return f"{run}/{path.stem}" if run else path.stem

@@ -1,0 +1,1 @@
+"""The web page on which to make avatars (extra `ui`)."""
