@@ -72,10 +72,17 @@ class AddressGuard:
             ipaddress.ip_address(parts.hostname)
         except ValueError:
             if resolve:
-                for address in _resolve(parts.hostname):
-                    self.check_address(address)
+                self._check_name(parts.hostname)
             return
         self.check_address(parts.hostname)
+
+    def _check_name(self, host: str) -> None:
+        try:
+            addresses = _resolve(host)
+        except Unavailable:
+            return  # only the proxy knows the name
+        for address in addresses:
+            self.check_address(address)
 
 
 def _resolve(host: str) -> set[str]:

@@ -114,14 +114,14 @@ class Client:
         params: Mapping[str, str] | None,
         basic: tuple[str, str] | None,
     ) -> Iterator[requests.Response]:
-        origin = urlsplit(url).netloc
+        origin = urlsplit(url)[:2]
         for _ in range(MAX_REDIRECTS + 1):
             host = urlsplit(url).netloc
             self._limiters[lane].wait(host)
-            response = self._send(url, params, basic if host == origin else None)
+            response = self._send(url, params, basic if urlsplit(url)[:2] == origin else None)
             with response:
                 if not response.is_redirect:
-                    self._raise_for_status(response, lane, host)
+                    self._raise_for_status(response, host)
                     yield response
                     return
                 url = urljoin(url, response.headers.get("Location", ""))
@@ -155,7 +155,7 @@ class Client:
             self._proxies[host] = get_environ_proxies(url, no_proxy=None)
         return dict(self._proxies[host])
 
-    def _raise_for_status(self, response: requests.Response, lane: str, host: str) -> None:
+    def _raise_for_status(self, response: requests.Response, host: str) -> None:
         status = response.status_code
         if status == 200:
             return
@@ -179,7 +179,8 @@ class Client:
                     hint="run the same command then",
                 )
             if wait_s:
-                self._limiters[lane].pause(host, wait_s)
+                for limiter in self._limiters.values():
+                    limiter.pause(host, wait_s)
             raise PassingFault(f"http {status}", wait_s)
         message = error_message(body)
         raise Refused(status, f"http {status}" + (f": {message}" if message else ""))

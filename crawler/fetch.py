@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from cli import emit_json, explain_dry_run, next_step, progress
@@ -25,7 +26,7 @@ from crawler.options import FetchOptions
 from crawler.policy import Policy
 from crawler.politeness import Stopped
 from crawler.queries import Query, queries_of
-from crawler.state import PASSING, State
+from crawler.state import PASSING, State, only_one
 from crawler.status import summary
 from manifest.errors import Unavailable, UserError
 from manifest.workspace import Workspace
@@ -48,6 +49,15 @@ class Run:
     fetched_bytes: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
+    def counts(self, seconds: float) -> dict[str, float]:
+        return {
+            "listed": self.listed,
+            "fetched": self.fetched,
+            "bytes": self.fetched_bytes,
+            "malformed_rows": self.malformed,
+            "seconds": round(seconds, 2),
+        }
+
 
 def fetch(options: FetchOptions) -> None:
     """Crawl every query; print the counts; raise what stopped a site, once the others are done."""
@@ -57,40 +67,24 @@ def fetch(options: FetchOptions) -> None:
         explain_dry_run(options, _intentions(queries, options, str(raw)))
         return
     agent = contact_for(options, queries)
-    state, store, run = State(raw), Store(raw), Run()
-    store.clear_parts()
-    started = time.monotonic()
+    run, started = Run(), time.monotonic()
     stopped_by: list[UserError] = []
-    try:
+    with only_one(raw), closing(State(raw)) as state:
+        store = Store(raw)
+        store.clear_parts()
         for query in queries:
-            client = client_for(query, options, agent, options.connections)
             state.note(f"begin {query.site} {query.tags!r}")
-            try:
-                _Crawl(query, options, state, store, client, run).run()
-                state.note(f"end {query.site} {query.tags!r}")
-            except UserError as error:
-                state.note(f"stop {query.site} {query.tags!r}: {error}")
-                stopped_by.append(error)
-                if len(queries) > 1:
-                    log.error("%s: %s", query.site, error)
-            finally:
-                client.close()
-    finally:
-        state.close()
-    result = summary(state.path, [query.site for query in queries])
-    seconds = round(time.monotonic() - started, 2)
-    emit_json(
-        result
-        | {
-            "run": {
-                "listed": run.listed,
-                "fetched": run.fetched,
-                "bytes": run.fetched_bytes,
-                "malformed_rows": run.malformed,
-                "seconds": seconds,
-            }
-        }
-    )
+            with closing(client_for(query, options, agent, options.connections)) as client:
+                try:
+                    _Crawl(query, options, state, store, client, run).run()
+                    state.note(f"end {query.site} {query.tags!r}")
+                except UserError as error:
+                    state.note(f"stop {query.site} {query.tags!r}: {error}")
+                    stopped_by.append(error)
+                    if len(queries) > 1:
+                        log.error("%s: %s", query.site, error)
+    result = summary(raw / "crawl.sqlite", [query.site for query in queries])
+    emit_json(result | {"run": run.counts(time.monotonic() - started)})
     if stopped_by:
         raise stopped_by[-1]
     next_step("python -m preprocess crop")
@@ -151,6 +145,8 @@ class _Crawl:
         finally:
             self._client.stop.set()
             self._room.release()
+            self._take_finished()
+            self._commit()
             pool.shutdown(wait=True, cancel_futures=True)
             if lister.ident is not None:
                 lister.join()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli import emit_json, explain_dry_run
 from crawler.options import ForgetOptions
-from crawler.state import State
+from crawler.state import State, only_one
 from manifest.errors import UserError
 from manifest.workspace import Workspace
 
@@ -35,7 +35,7 @@ def forget(options: ForgetOptions) -> None:
     """Forget what the options name. Tombstones come first, so a kill half-way loses none."""
     named = _named(options)
     workspace = Workspace(options.workspace)
-    with closing(State(workspace.raw)) as state:
+    with only_one(workspace.raw), closing(State(workspace.raw)) as state:
         rows = _rows(state, named)
         files = sorted({row.file for row in rows if row.file})
         if options.dry_run:

@@ -201,5 +201,11 @@ def _descend(
 
 def _fresh(page: Page, below: int | None) -> list[Post]:
     """The page's posts under the bound, once each, newest first."""
+    ids = [post.post_id for post in page.posts]
+    if ids != sorted(ids, reverse=True):
+        raise UserError(
+            "the site does not list posts by id, so the crawl could miss some",
+            hint="do the tags ask for another order?",
+        )
     unique = {post.post_id: post for post in page.posts if below is None or post.post_id < below}
-    return [unique[post_id] for post_id in sorted(unique, reverse=True)]
+    return list(unique.values())

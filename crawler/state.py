@@ -218,6 +218,23 @@ def _key(query: Query) -> tuple[str, str, str]:
     return query.site, query.tags, " ".join(sorted(query.ratings))
 
 
+@contextmanager
+def only_one(raw: Path) -> Iterator[None]:
+    """Keep other crawls out of this folder. SQLite's lock goes with the process, however it ends.
+
+    Raises `UserError` when one is running.
+    """
+    raw.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(raw / "crawl.lock", isolation_level=None, timeout=1.0)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise UserError(
+                "another crawl is at work here", where=str(raw), hint="wait for it, or stop it"
+            ) from None
+        yield
+
+
 def count_posts(database: Path) -> list[tuple[str, str, str | None, int]]:
     """Rows of site, status, reason and the number of posts, without changing the file."""
     if not database.is_file():

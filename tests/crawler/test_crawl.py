@@ -17,6 +17,7 @@ import crawler.download
 from crawler.forget import forget
 from crawler.options import ForgetOptions, PlanOptions, StatusOptions
 from crawler.plan import plan
+from crawler.state import only_one
 from crawler.status import status
 from demo.booru import FAULTS, BooruPost, Faults, serve
 from demo.booru.faults import FILE_FAULTS, LISTING_FAULTS
@@ -397,3 +398,19 @@ def test_any_schedule_of_faults(
         assert all(stand_in.files_sent[md5] == 1 for md5 in right)
     check_exact(posts, workspace)
     shutil.rmtree(workspace)
+
+
+def test_two_crawls_at_once_are_refused(tmp_path: Path) -> None:
+    with (
+        serve(make_posts(3), "danbooru") as stand_in,
+        only_one(tmp_path / "data" / "raw"),
+        pytest.raises(UserError, match="another crawl"),
+    ):
+        crawl(stand_in, "danbooru", tmp_path)
+
+
+def test_another_order_is_refused(tmp_path: Path) -> None:
+    with serve(make_posts(30), "danbooru") as stand_in:
+        stand_in.catalogue.search = lambda query, **others: stand_in.catalogue.posts()[::-1]  # type: ignore[method-assign]
+        with pytest.raises(UserError, match="by id"):
+            crawl(stand_in, "danbooru", tmp_path)
