@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from manifest.errors import Unavailable, UserError
 from manifest.files import write_bytes
+from preprocess.detect import CROP_SIDE_PX
 
-CROP_SIDE_PX = 32
 # Layer name: (channels in, channels out, kernel, stride, padding).
 _CONVOLUTIONS = {
     "stem": (3, 24, 3, 2, 1),

@@ -40,12 +40,12 @@ def post_picture(index: int) -> tuple[np.ndarray, list[TrueFace]]:
 
 def test_drawn_characters_are_found(detector: FaceDetector) -> None:
     faces = found = false = 0
-    for index in range(24):
+    for index in range(12):
         picture, truth = post_picture(index)
         score = score_picture(detector.detect(picture), truth)
         faces, found = faces + len(truth), found + sum(score.found)
         false += len(score.false)
-    assert found >= 0.95 * faces
+    assert found >= faces - 1
     assert false <= 1
 
 
@@ -175,7 +175,8 @@ def test_verifier_learns_from_keep_and_reject(
         for i in range(40):
             picture = rng.integers(60, 100, (48, 48, 3)).astype(np.uint8)
             if folder == "keep":
-                cv2.circle(picture, (24, 24), 14, (220, 220, 220), -1)
+                picture[10:18, 8:40] = 220
+                cv2.circle(picture, (24, 32), 8, (220, 220, 220), -1)
             cv2.imwrite(str(tmp_path / folder / f"{i}.png"), picture)
     out = tmp_path / "verifier.onnx"
     train_verifier(
@@ -183,7 +184,7 @@ def test_verifier_learns_from_keep_and_reject(
             out=out,
             keep=(tmp_path / "keep",),
             reject=(tmp_path / "reject",),
-            samples=3000,
+            samples=1600,
             batch=32,
             quiet=True,
         )
