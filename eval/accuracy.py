@@ -12,6 +12,7 @@ import numpy.typing as npt
 from manifest.vocabulary import UNKNOWN
 
 Z_95 = 1.959964
+MIN_ROOM = 0.1
 
 
 def wilson_interval(hits: int, count: int, z: float = Z_95) -> tuple[float, float]:
@@ -109,9 +110,10 @@ class GroupAccuracy:
 
     @property
     def lift(self) -> float:
-        """Where the fakes stand between chance (0) and the reals (1)."""
-        room = self.real.accuracy - self.real.chance
-        return (self.fake.accuracy - self.real.chance) / room if room > 0 else math.nan
+        """Balanced accuracy of the fakes from chance (0) to the reals' (1); NaN without room."""
+        chance = 1 / max(int((self.real.confusion.sum(1) > 0).sum()), 1)
+        room = self.real.balanced - chance
+        return (self.fake.balanced - chance) / room if room >= MIN_ROOM else math.nan
 
     @property
     def z_above_real(self) -> float:

@@ -48,9 +48,17 @@ class Series:
 
 
 def chart(
-    series: Sequence[Series], *, x_title: str, y_title: str, joined: bool, y_unit: bool = True
+    series: Sequence[Series],
+    *,
+    x_title: str,
+    y_title: str,
+    joined: bool,
+    x_ticks: Sequence[tuple[float, str]] = (),
 ) -> str:
-    """An SVG of at most 520 x 260; points without a number are left out, "" without any."""
+    """An SVG of 520 x 260 with y from 0 to 1; points that are not finite are left out.
+
+    `x_ticks` are places and their names; five even ones unless given. "" without any point.
+    """
     kept = [
         Series(
             one.name,
@@ -61,11 +69,10 @@ def chart(
         for one in series
     ]
     xs = [x for one in kept for x, _ in one.points]
-    ys = [y for one in kept for _, y in one.points]
     if not xs:
         return ""
     x_low, x_high = _padded(min(xs), max(xs))
-    y_low, y_high = (0.0, 1.0) if y_unit else _padded(min(ys), max(ys))
+    y_low, y_high = 0.0, 1.0
     left, right, top, bottom = 46, 12, 12, 40
     width, height = 520, 260
 
@@ -81,10 +88,10 @@ def chart(
         _, y = place(x_low, value)
         parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" />')
         parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" class="end">{value:.2g}</text>')
-    for step in range(5):
-        value = x_low + (x_high - x_low) * step / 4
+    even = [x_low + (x_high - x_low) * (0.05 + 0.225 * step) for step in range(5)]
+    for value, name in x_ticks or [(value, f"{value:.3g}") for value in even]:
         x, _ = place(value, y_low)
-        parts.append(f'<text x="{x:.1f}" y="{height - 22}" class="mid">{value:.3g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{height - 22}" class="mid">{name}</text>')
     parts.append(
         f'<text x="{(left + width) / 2}" y="{height - 4}" class="mid">{escape(x_title)}</text>'
     )

@@ -38,13 +38,15 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "number": _number, "words": _words}
-    level, sentence = headline(verdicts_of(checks))
+    verdicts = verdicts_of(checks)
+    level, sentence = headline(verdicts)
     write_text(
         path,
         environment.get_template("page.html").render(
             level=level,
             sentence=sentence,
             checks=checks,
+            verdicts=verdicts,
             scores=scores,
             content=scores.to_json(),
             groups=sorted(scores.accuracy, key=lambda group: group.ratio),
@@ -115,10 +117,11 @@ def _ladder(scores: Scores) -> str:
 
     return chart(
         [
-            Series(of, [(math.log2(side), mean(side, of)) for side in scores.ladder], colour)
+            Series(of, [(rung, mean(side, of)) for rung, side in enumerate(scores.ladder)], colour)
             for of, colour in (("fake", FAKE), ("real", REAL))
         ],
-        x_title="log2 of the side to which the pictures were shrunk",
+        x_ticks=[(rung, str(side)) for rung, side in enumerate(scores.ladder)],
+        x_title="side in pixels to which the pictures were shrunk",
         y_title="mean accuracy",
         joined=True,
     )

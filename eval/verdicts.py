@@ -25,11 +25,22 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """One question that the report answers; without verdicts it was passed."""
+    """One question that the report answers; without verdicts it was passed.
+
+    `judged` is false where another failure leaves nothing to judge.
+    """
 
     question: str
     number: str
     verdicts: list[Verdict]
+    judged: bool = True
+
+    @property
+    def level(self) -> Level | Literal["unjudged"]:
+        if self.verdicts:
+            broken = any(verdict.severity == "broken" for verdict in self.verdicts)
+            return "broken" if broken else "flawed"
+        return "good" if self.judged else "unjudged"
 
 
 def verdicts_of(checks: list[Check]) -> list[Verdict]:
@@ -44,7 +55,8 @@ def headline(verdicts: list[Verdict]) -> tuple[Level, str]:
     if broken:
         return "broken", "This model is broken."
     if verdicts:
-        return "flawed", "This model works, with flaws."
+        flaws = "a flaw" if len(verdicts) == 1 else f"{len(verdicts)} flaws"
+        return "flawed", f"This model works, with {flaws}."
     return "good", "This model is good: its faces pass every check that real faces pass."
 
 

@@ -1,0 +1,60 @@
+"""`python -m eval watch`: score each new snapshot of a run while it trains."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from cli import emit_json, explain_dry_run
+from eval.devices import choose_device
+from eval.measure import Plan
+from eval.metrics import read_rows
+from eval.options import WatchOptions
+from eval.report import find_sources, score_snapshot
+from manifest.errors import UserError
+from manifest.runs import read_snapshot_info
+from manifest.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+
+def watch(options: WatchOptions) -> None:
+    """Quick scores, oldest snapshot first; one JSON object per line on stdout, until Ctrl-C."""
+    run = options.run or Workspace(options.workspace).newest_run()
+    if not run.is_dir():
+        raise UserError("no such run", where=str(run))
+    if options.dry_run:
+        explain_dry_run(options, [f"score the snapshots of {run} that have no score yet"])
+        return
+    device = choose_device(options.device, options.threads)
+    plan = Plan(options.count, options.seed, "quick")
+    while True:
+        for path in unscored(run, plan):
+            sources = find_sources(options.workspace, path, options.data)
+            content = score_snapshot(sources, plan, device, quiet=options.quiet)
+            emit_json(
+                {
+                    key: content[key]
+                    for key in ("snapshot", "kimg", "n", "z_sensitivity", "verdicts")
+                }
+            )
+            for verdict in content["verdicts"]:
+                log.info("%s at %g kimg: %s", verdict["severity"], content["kimg"], verdict["text"])
+        if options.once:
+            return
+        time.sleep(options.interval_s)
+
+
+def unscored(run: Path, plan: Plan) -> list[Path]:
+    """The snapshots of a run without a row of this count and seed in metrics.jsonl."""
+    scored = {
+        row["snapshot_hash"]
+        for row in read_rows(run / "eval" / "metrics.jsonl")
+        if (row["n"], row["seed"]) == (plan.count, plan.seed)
+    }
+    return [
+        path
+        for path in sorted((run / "snapshots").glob("*.json"))
+        if read_snapshot_info(path).weights_sha256 not in scored
+    ]
