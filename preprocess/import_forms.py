@@ -122,7 +122,8 @@ def stylegan_rows(data: bytes, where: str) -> list[LabelRow]:
         content = json.loads(data)
         vocabulary = Vocabulary.from_json(content["vocabulary"], where)
         labels = [(str(name), list(map(float, row))) for name, row in content["labels"]]
-    except (ValueError, TypeError, KeyError) as error:
+        groups = {str(name): str(group) for name, group in content.get("groups", {}).items()}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"not a labelled StyleGAN set: {error!r}",
             where=where,
@@ -130,9 +131,13 @@ def stylegan_rows(data: bytes, where: str) -> list[LabelRow]:
         ) from None
     rows = []
     for number, (name, row) in enumerate(labels):
+        row_where = f"{where}: labels[{number}]"
         if len(row) != sum(vocabulary.sizes):
-            raise UserError(f"{len(row)} label values", where=f"{where}: labels[{number}]")
-        rows.append(LabelRow(name, _from_one_hot(row, vocabulary), f"{where}: labels[{number}]"))
+            raise UserError(
+                f"{len(row)} label values, {sum(vocabulary.sizes)} were expected", where=row_where
+            )
+        values = _from_one_hot(row, vocabulary)
+        rows.append(LabelRow(name, values, row_where, groups.get(name, "")))
     return rows
 
 

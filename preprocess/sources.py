@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def crawled_tasks(raw: Path) -> Iterator[PictureTask]:
-    """The crawl's pictures, each named by the md5 of its bytes. Raises `UserError` when there is no crawl."""
+    """The crawl's pictures, each keyed by its file's name, the md5 of its bytes.
+
+    Raises `UserError` when there is no crawl.
+    """
     for found in downloaded_pictures(raw):
         picture = found.path.relative_to(raw).as_posix()
         yield PictureTask(found.path.stem, found.path, found.post, picture, found.path.stem)
