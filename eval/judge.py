@@ -17,6 +17,7 @@ from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, ste
 from eval.devices import choose_device
 from eval.options import ClassifierOptions
 from eval.reals import Reals, load_reals, scorable_groups
+from eval.standalone import keep_standalone
 from manifest.files import write_bytes
 from manifest.workspace import Workspace
 
@@ -52,6 +53,7 @@ def obtain_judge(
     if path is not None and path.is_file():
         try:
             net.load_state_dict(load(path.read_bytes()))
+            keep_standalone_of(net.eval(), path, reals)
             return TrainedJudge(net.to(device).eval(), name, device)
         except (SafetensorError, RuntimeError):
             log.warning("%s is damaged; training the classifier again", path)
@@ -70,7 +72,19 @@ def obtain_judge(
     if path is not None:
         state = {key: tensor.cpu().contiguous() for key, tensor in net.state_dict().items()}
         write_bytes(path, save(state))
+        keep_standalone_of(net, path, reals)
     return TrainedJudge(net, name, device)
+
+
+def keep_standalone_of(net: Judge, path: Path, reals: Reals) -> None:
+    """Keep the judge beside its weights in the form that `acgan generate --best-of` reads."""
+    keep_standalone(
+        net,
+        path.with_suffix(".pt2"),
+        image_size=reals.image_size,
+        vocabulary=reals.vocabulary,
+        dataset_id=reals.dataset_id,
+    )
 
 
 def classifier(options: ClassifierOptions) -> None:

@@ -64,8 +64,8 @@ def contact_portraits(
         row = np.array(portrait.labels)
         row[places] = classes
         portraits.append(portrait.with_labels(tuple(map(int, row))))
-    names = [[class_label(group.name, name) for name in group.classes] for group in groups]
-    return portraits, (names[0] if len(names) == 2 else []), names[-1]
+    rows = [phrase(groups[0], name) for name in groups[0].classes] if len(groups) == 2 else []
+    return portraits, rows, [class_label(groups[-1].name, name) for name in groups[-1].classes]
 
 
 def class_label(group: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from acgan.devices import choose_device
@@ -9,6 +10,7 @@ from acgan.make.options import DrawOptions
 from acgan.make.painter import Painter
 from acgan.snapshot import load_snapshot
 from manifest.errors import UserError
+from manifest.runs import read_snapshot_info
 from manifest.workspace import Workspace
 
 SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
@@ -53,6 +55,16 @@ def all_snapshots(workspace: Path, first: Path | None = None) -> list[Path]:
     last = [sorted(folder.glob("*.json"))[-1:] for folder in runs]
     found = [*([first] if first else []), *(path for paths in last for path in paths)]
     return list(dict.fromkeys(path.resolve() for path in [*found, *shipped_snapshots()]))
+
+
+def snapshot_with_weights(weights_sha256: str, workspace: Path) -> Path | None:
+    """The snapshot of the workspace, or shipped, that has these weights."""
+    runs = sorted(Workspace(workspace).runs.glob("*/snapshots/*.json"), reverse=True)
+    for path in [*runs, *shipped_snapshots()]:
+        with suppress(UserError):
+            if read_snapshot_info(path).weights_sha256 == weights_sha256:
+                return path
+    return None
 
 
 def open_painter(options: DrawOptions) -> Painter:

@@ -68,7 +68,8 @@ class Page:
             with gr.Column(scale=2, min_width=300):
                 self._lay_out_controls(first)
             with gr.Column(scale=3, min_width=300):
-                self._candidates = _gallery("Candidates: click one", "candidates", 4)
+                gr.Markdown("### Candidates", elem_classes="heading")
+                self._candidates = _gallery("Candidates", "candidates", 4)
             with gr.Column(scale=2, min_width=280):
                 self._lay_out_chosen()
         with gr.Tabs():
@@ -81,7 +82,7 @@ class Page:
         )  # fmt: skip
         with gr.Row():
             self._draw = gr.Button("Draw", variant="primary", elem_id="draw", min_width=90)
-            self._reroll = gr.Button("🎲 Re-roll", elem_id="reroll", min_width=90)
+            self._reroll = gr.Button("Re-roll", elem_id="reroll", min_width=90)
         with gr.Row(equal_height=True):
             self._seed = gr.Number(
                 st.new_seed, label="Seed", precision=0, minimum=0, maximum=MOST_SEED,
@@ -89,7 +90,7 @@ class Page:
             )  # fmt: skip
             self._lock = gr.Checkbox(
                 False, label="Lock seed", elem_id="lock", min_width=110,
-                info="Same faces, other looks",
+                info="Same characters, other features",
             )  # fmt: skip
         self._note = gr.HTML("", elem_id="note")
         controls = self._attribute_updates(first, {})
@@ -104,24 +105,27 @@ class Page:
         self._count = gr.Slider(4, st.MOST_PICTURES, 16, step=1, label="How many", elem_id="count")
 
     def _lay_out_chosen(self) -> None:
+        gr.Markdown("### Chosen", elem_classes="heading")
         self._chosen = gr.Image(
-            label="Chosen", elem_id="chosen", interactive=False, buttons=[], format="png",
-            type="filepath",
+            label="Chosen", show_label=False, elem_id="chosen", interactive=False, buttons=[],
+            format="png", type="filepath",
         )  # fmt: skip
         self._caption = gr.HTML("", elem_id="caption")
         with gr.Row():
+            self._set_first = gr.Button("Use as A", size="md", elem_id="set-first", min_width=80)
+            self._set_second = gr.Button("Use as B", size="md", elem_id="set-second", min_width=80)
+        with gr.Group():
+            self._strength = gr.Slider(
+                0.05, 1.0, 0.3, step=0.05, label="How different", elem_id="strength"
+            )
+            self._vary = gr.Button("Variations", size="md", elem_id="vary")
+        with gr.Row(equal_height=True):
+            self._size = gr.Dropdown(
+                [(f"{n}×", n) for n in st.SIZES], value=1, show_label=False, container=False,
+                elem_id="size", min_width=70,
+            )  # fmt: skip
             self._png = _download("PNG", "download-png")
             self._recipe = _download("Recipe", "download-recipe")
-        self._size = gr.Radio(
-            [(f"{n}×", n) for n in st.SIZES], value=1, label="PNG size", elem_id="size"
-        )
-        self._strength = gr.Slider(
-            0.05, 1.0, 0.3, step=0.05, label="How different", elem_id="strength"
-        )
-        self._vary = gr.Button("Variations", elem_id="vary")
-        with gr.Row():
-            self._set_first = gr.Button("Use as A", elem_id="set-first", min_width=90)
-            self._set_second = gr.Button("Use as B", elem_id="set-second", min_width=90)
 
     def _lay_out_tabs(self, first: str) -> None:
         with gr.Tab("Morph A to B", id="morph"), gr.Row():
@@ -143,7 +147,8 @@ class Page:
                 self._sweep = gr.Button("Sweep", variant="primary", elem_id="sweep")
             self._sweep_files = _animation("sweep")
         with gr.Tab("History", id="history-tab"):
-            self._history = _gallery("Chosen in this visit: click to go back", "history", 8)
+            gr.Markdown("What you chose in this visit. Click one to have its settings back.")
+            self._history = _gallery("History", "history", 8)
         with gr.Tab("Bring one back", id="restore-tab"):
             self._upload = gr.File(
                 label="Drop a PNG or recipe that was drawn here", file_types=[".png", ".json"],
@@ -364,8 +369,8 @@ def _attribute(place: int, settings: gr.Dropdown) -> gr.Dropdown:
 
 def _gallery(label: str, name: str, columns: int) -> gr.Gallery:
     return gr.Gallery(
-        label=label, elem_id=name, columns=columns, object_fit="contain", allow_preview=False,
-        format="png", height="auto", interactive=False, buttons=[],
+        label=label, show_label=False, elem_id=name, columns=columns, object_fit="contain",
+        allow_preview=False, format="png", height="auto", interactive=False, buttons=[],
     )  # fmt: skip
 
 
@@ -383,11 +388,11 @@ def _download(label: str, name: str) -> gr.DownloadButton:
 def _animation(name: str) -> tuple[gr.Image, gr.Image, gr.DownloadButton, gr.DownloadButton]:
     with gr.Column(min_width=260):
         gif = gr.Image(
-            label="GIF", elem_id=f"{name}-gif", interactive=False, buttons=[], format="gif",
+            label="GIF", show_label=False, elem_id=f"{name}-gif", interactive=False, buttons=[], format="gif",
             type="filepath",
         )  # fmt: skip
         strip = gr.Image(
-            label="Strip", elem_id=f"{name}-strip", interactive=False, buttons=[], format="png",
+            label="Strip", show_label=False, elem_id=f"{name}-strip", interactive=False, buttons=[], format="png",
             type="filepath",
         )  # fmt: skip
         with gr.Row():

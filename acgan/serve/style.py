@@ -5,7 +5,8 @@ CSS = """
 #title h1 { font-size: 1.5rem; margin: 0.2rem 0 0; }
 #title p { margin: 0.1rem 0 0; opacity: 0.75; }
 #attributes { gap: 8px; }
-#note { min-height: 1.4em; font-size: 0.9rem; }
+.heading h3 { margin: 0; font-size: 1rem; }
+#note { min-height: 0; padding: 0; font-size: 0.9rem; }
 #note .warn { color: #b45309; }
 .dark #note .warn { color: #fbbf24; }
 #chosen img, #candidates img, #history img, #first img, #second img { object-fit: contain; }

@@ -1,0 +1,61 @@
+"""The judge as one self-contained file, for rooms that may not import this one (best-of-N)."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eval.classifier import Judge
+from manifest.files import write_bytes
+from manifest.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+STANDALONE_SCHEMA_VERSION = 1
+NOTES_FILE = "classifier.json"
+
+
+class Standalone(nn.Module):
+    """Pictures uint8 [N,3,S,S] -> features [N,F], log-probabilities [N, classes of all groups]."""
+
+    def __init__(self, judge: Judge) -> None:
+        super().__init__()
+        self.judge = judge
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.judge.features(pictures)
+        logits = self.judge.logits(features)
+        return features, torch.cat([scores.log_softmax(1) for scores in logits], dim=1)
+
+
+def keep_standalone(
+    judge: Judge, path: Path, *, image_size: int, vocabulary: Vocabulary, dataset_id: str
+) -> None:
+    """Write `path` (.pt2) unless it is there; what it reads is described in its notes."""
+    if path.is_file():
+        return
+    notes: dict[str, Any] = {
+        "schema_version": STANDALONE_SCHEMA_VERSION,
+        "dataset_id": dataset_id,
+        "image_size": image_size,
+        "vocabulary": vocabulary.to_json(),
+    }
+    example = torch.zeros(2, 3, image_size, image_size, dtype=torch.uint8)
+    batch = torch.export.Dim("batch", min=1, max=65536)
+    device = next(judge.parameters()).device
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
+        program = torch.export.export(
+            Standalone(judge.cpu()).eval(), (example,), dynamic_shapes={"pictures": {0: batch}}
+        )
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files={NOTES_FILE: json.dumps(notes)})
+    judge.to(device)
+    write_bytes(path, file.getvalue())
