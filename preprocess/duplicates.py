@@ -51,15 +51,15 @@ def linked_groups(count: int, pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.in
 
 
 def group_names(
-    file_names: Sequence[str], owners: Sequence[str], pairs: npt.NDArray[np.int64]
+    names: Sequence[str], owners: Sequence[str], pairs: npt.NDArray[np.int64]
 ) -> list[str]:
-    """A group name per face: linked faces and faces of one owner (post) share the first's name."""
+    """A group name per face: the smallest name of all that are linked or have one owner (post)."""
     _, owner_number = np.unique(np.array(owners, dtype=np.str_), return_inverse=True)
     order = np.argsort(owner_number, kind="stable")
     same = owner_number[order[1:]] == owner_number[order[:-1]]
     chain = np.stack([order[:-1][same], order[1:][same]], axis=1)
-    labels = linked_groups(len(file_names), np.concatenate([pairs, chain]).astype(np.int64))
-    names: dict[int, str] = {}
-    for label, file_name in zip(labels.tolist(), file_names, strict=True):
-        names[label] = min(names.get(label, file_name), file_name)
-    return [names[label].removesuffix(".png") for label in labels.tolist()]
+    labels = linked_groups(len(names), np.concatenate([pairs, chain]).astype(np.int64))
+    smallest: dict[int, str] = {}
+    for label, name in zip(labels.tolist(), names, strict=True):
+        smallest[label] = min(smallest.get(label, name), name)
+    return [smallest[label].removesuffix(".png") for label in labels.tolist()]

@@ -232,8 +232,8 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 def face_rows(kept: Sequence[Imported]) -> list[FaceRow]:
     """The rows of faces.csv; near-duplicates and faces of one group of the source share a group."""
     pairs = near_pairs(unpack_hashes([done.face_hash for done in kept]), MAX_FACE_DISTANCE)
-    names = [done.file_name for done in kept]
-    groups = group_names(names, [done.entry.group or done.file_name for done in kept], pairs)
+    owners = [done.entry.group or done.file_name for done in kept]
+    groups = group_names(owners, owners, pairs)
     return [
         FaceRow(
             done.file_name,
