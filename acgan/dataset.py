@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch.nn.functional import interpolate
-from torchvision.io import ImageReadMode, decode_image
 
 from manifest.errors import UserError
 from manifest.faces import FaceSet, Split, read_face_set
@@ -114,15 +114,16 @@ def write_packed(face_set: FaceSet, path: Path) -> None:
 
 def _read_picture(path: Path, size: int) -> npt.NDArray[np.uint8]:
     try:
-        picture = decode_image(str(path), mode=ImageReadMode.RGB).numpy()
-    except RuntimeError as error:
+        with Image.open(path) as image:
+            picture = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
         reason = str(error).partition("\n")[0][:120]
         raise UserError(f"not a readable picture: {reason}", where=str(path)) from None
-    if picture.shape != (3, size, size):
+    if picture.shape != (size, size, 3):
         raise UserError(
-            f"{picture.shape[2]}x{picture.shape[1]} px, the face set says {size}", where=str(path)
+            f"{picture.shape[1]}x{picture.shape[0]} px, the face set says {size}", where=str(path)
         )
-    return picture
+    return np.ascontiguousarray(picture.transpose(2, 0, 1))
 
 
 def resize_images(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -115,7 +115,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
                 numbers = {name: float(value) for name, value in stats.items()}
                 if broken(numbers):
                     ledger = roll_back(plan, nets, ledger)
-                    started = time.monotonic() - ledger.elapsed_s
+                    started, stats = time.monotonic() - ledger.elapsed_s, {}
                     continue
                 if record:
                     record.numbers(ledger, {**numbers, "rate_g": rate})

@@ -109,7 +109,7 @@ class SrresnetDiscriminator(nn.Module):
         widths = [scaled(min(channels << i, 1024), width) for i in range(halvings + 1)]
         layers: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
         for a, b in pairwise(widths):
-            layers += [PlainBlock(a), PlainBlock(a), nn.Conv2d(a, b, 4, 2, 1), nn.LeakyReLU(0.2)]
+            layers += [PlainBlock(a), PlainBlock(a), nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         side = image_size >> (halvings + 1)
         self.heads = Heads(widths[-1] * side**2, sizes, slots, latent)

@@ -1,0 +1,283 @@
+"""Whole runs at 16 px: resume, kill, NaN, full disk, SIGTERM, several processes, end to end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from acgan import train as training
+from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
+from acgan.dataset import load_faces
+from acgan.options import TrainOptions
+from acgan.plan import make_plan
+from acgan.snapshot import load_snapshot
+from acgan.step import Step
+from manifest import UserError
+from manifest.runs import read_snapshot_info
+from manifest.workspace import Workspace
+from tests.acgan.face_set import make_face_set
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+FLAGS = {"width": 0.25, "batch": 16, "device": "cpu", "quiet": True, "ticks": 3}
+
+
+def options(workspace: Path, **more) -> TrainOptions:
+    return TrainOptions(**{"workspace": workspace, "kimg": 0.32, **FLAGS, **more})
+
+
+def train_now(given: TrainOptions) -> Path:
+    plan = make_plan(given)
+    training.train(plan, CPU, training.World())
+    return plan.path
+
+
+def command(workspace: Path, *more: str) -> list[str]:
+    flags = ["--width", "0.25", "--batch", "16", "--device", "cpu", "--threads", "1"]
+    return [sys.executable, "-m", "acgan", "train", "--workspace", str(workspace), *flags, *more]
+
+
+def final_state(run: Path) -> dict[str, torch.Tensor]:
+    state = load_newest_checkpoint(run / "checkpoints")
+    return {
+        f"{part}.{name}": value
+        for part in ("generator", "discriminator", "average")
+        for name, value in state["nets"][part].items()
+    }
+
+
+def assert_same(a: Path, b: Path, **tolerance: float) -> None:
+    left, right = final_state(a), final_state(b)
+    assert left.keys() == right.keys()
+    for name, value in left.items():
+        torch.testing.assert_close(value, right[name], **(tolerance or {"rtol": 0, "atol": 0}))
+
+
+@pytest.mark.parametrize("preset", ["small", "acgan", "dcgan-residual"])
+def test_end_to_end(workspace: Path, preset: str) -> None:
+    """A run leaves all that is promised, its snapshot draws, the same command has nothing to do."""
+    image_size = 32 if preset == "dcgan-residual" else None
+    given = options(workspace, preset=preset, kimg=0.1, image_size=image_size, width=0.1)
+    run = train_now(given)
+    for name in ("config.json", "result.json", "stats.jsonl", "losses.png", "samples.gif"):
+        assert (run / name).stat().st_size > 0, name
+    assert list((run / "tensorboard").iterdir())
+    snapshot = load_snapshot(Workspace(workspace).newest_snapshot())
+    rows = torch.tensor(snapshot.info.label_rows[:5] or [[]] * 5, dtype=torch.int64)
+    first = snapshot.draw(snapshot.random_z(5, 1), rows)
+    assert first.shape == (5, 3, snapshot.info.image_size, snapshot.info.image_size)
+    assert torch.equal(first, snapshot.draw(snapshot.random_z(5, 1), rows))
+    again = make_plan(given)
+    assert again.exists
+    assert again.path == run
+
+
+def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = train_now(options(workspace, kimg=0.64, name="straight"))
+    stopped = options(workspace, kimg=0.64, name="stopped", fresh=True, checkpoint_interval_s=0)
+    plan, count = make_plan(stopped), 0
+    update = Step.discriminator
+
+    def break_off(self, *args, **kwargs):
+        nonlocal count
+        count += 1
+        if count == 25:
+            raise RuntimeError("power cut")
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(Step, "discriminator", break_off)
+    with pytest.raises(RuntimeError, match="power cut"):
+        training.train(plan, CPU, training.World())
+    monkeypatch.undo()
+    before = load_newest_checkpoint(plan.path / "checkpoints")["ledger"]["nimg"]
+    assert 0 < before < 640
+    resumed = make_plan(options(workspace, kimg=0.64))
+    assert resumed.path == plan.path, "the same command goes on with the newest run"
+    training.train(resumed, CPU, training.World())
+    assert_same(straight, plan.path)
+
+
+def test_seed_decides(workspace: Path) -> None:
+    one, other = (train_now(options(workspace, kimg=0.064, seed=seed)) for seed in (1, 2))
+    same = train_now(options(workspace, kimg=0.064, seed=1, fresh=True))
+    assert_same(one, same)
+    assert not torch.equal(
+        final_state(one)["generator.to_rgb.weight"], final_state(other)["generator.to_rgb.weight"]
+    )
+
+
+@pytest.mark.slow
+def test_kill_and_the_same_command(workspace: Path) -> None:
+    given = command(workspace, "--kimg", "20", "--checkpoint-interval-s", "0")
+    with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        run = wait_for_checkpoint(workspace)
+        process.kill()
+    seen = load_newest_checkpoint(run / "checkpoints")["ledger"]["nimg"]
+    with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: int(newest(run).stem) > seen)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    assert int(newest(run).stem) > seen
+    assert not list((run / "checkpoints").glob(".*")), "no half-written file is left"
+    assert len(list(workspace.glob("runs/*"))) == 1
+    kimg = [json.loads(line)["kimg"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert kimg == sorted(set(kimg)), "no picture is counted twice"
+
+
+def newest(run: Path) -> Path:
+    return max((run / "checkpoints").glob("*.pt"))
+
+
+def wait_for_checkpoint(workspace: Path) -> Path:
+    wait_until(lambda: bool(list(workspace.glob("runs/*/checkpoints/*.pt"))))
+    return next(workspace.glob("runs/*"))
+
+
+def wait_until(condition, seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does(workspace: Path) -> None:
+    given = ["--kimg", "0.16", "--temper", "0"]
+    alone = subprocess.run(command(workspace, *given, "--name", "one"), cwd=ROOT, check=False)
+    assert alone.returncode == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        subprocess.Popen(
+            command(workspace, *given, "--name", "two", "--fresh"),
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "WORLD_SIZE": "2",
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            },
+        )
+        for rank in range(2)
+    ]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    one, two = sorted(workspace.glob("runs/*"))
+    assert_same(one, two, rtol=2e-3, atol=2e-4)
+
+
+def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    update, count = Step.discriminator, 0
+
+    def poison(self, fake, draws, **kwargs):
+        nonlocal count
+        count += 1
+        stats = update(self, fake, draws, **kwargs)
+        if count == 30:
+            with torch.no_grad():
+                next(self.nets.generator.parameters()).fill_(float("nan"))
+        return stats
+
+    monkeypatch.setattr(Step, "discriminator", poison)
+    run = train_now(options(workspace, kimg=0.8, checkpoint_interval_s=0))
+    result = json.loads((run / "result.json").read_text())
+    assert result["rollbacks"] == 1
+    assert all(value.isfinite().all() for value in final_state(run).values())
+    rates = [json.loads(line)["rate_g"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert rates[-1] < 0.1 * rates[0]
+
+
+def test_endless_nan_gives_up(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "broken", lambda numbers: True)
+    with pytest.raises(UserError, match="broke down 4 times"):
+        train_now(options(workspace))
+
+
+def test_full_disk_keeps_the_last_checkpoint(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = options(workspace, kimg=0.64, checkpoint_interval_s=0)
+    real_fsync, count = os.fsync, 0
+
+    def full(descriptor: int) -> None:
+        nonlocal count
+        count += 1
+        if count > 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real_fsync(descriptor)
+
+    monkeypatch.setattr("manifest.files.os.fsync", full)
+    with pytest.raises(UserError, match="no space left"):
+        train_now(given)
+    monkeypatch.undo()
+    run = make_plan(given).path
+    assert load_newest_checkpoint(run / "checkpoints") is not None
+    train_now(given)
+    assert (run / "result.json").is_file()
+
+
+def test_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    for nimg in (1, 2, 3):
+        save_checkpoint(tmp_path, nimg, {"n": nimg})
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+    newest = max(tmp_path.glob("*.pt"))
+    newest.write_bytes(newest.read_bytes()[:100])
+    assert load_newest_checkpoint(tmp_path)["n"] == 2
+
+
+def test_heads_overfit_sixteen_pictures(tmp_path: Path) -> None:
+    """The class heads learn: 16 pictures are read right after a few updates."""
+    make_face_set(tmp_path / "data" / "faces" / "tiny", count=18)
+    plan = make_plan(options(tmp_path, temper=0, kimg=1.6, batch=16))
+    assert len(plan.faces) == 16
+    training.train(plan, CPU, training.World())
+    rows = [json.loads(line) for line in (plan.path / "stats.jsonl").read_text().splitlines()]
+    assert rows[-1]["accuracy_real"] > 0.95
+    assert rows[0]["accuracy_real"] < 0.8
+
+
+def test_shuffled_labels_are_shuffled(workspace: Path) -> None:
+    straight = make_plan(options(workspace)).faces
+    shuffled = make_plan(options(workspace, shuffle_labels=True)).faces
+    assert not np.array_equal(straight.labels, shuffled.labels)
+    assert straight.class_counts() == shuffled.class_counts()
+    assert np.array_equal(straight.images, shuffled.images)
+
+
+def test_train_split_only(workspace: Path) -> None:
+    path = workspace / "data" / "faces" / "tiny"
+    assert len(load_faces(path)) == 96
+    assert len(make_plan(options(workspace)).faces) == len(load_faces(path, "train")) == 84
+
+
+def test_damaged_pictures_and_snapshots_get_a_line(workspace: Path) -> None:
+    run = train_now(options(workspace, kimg=0.032))
+    snapshot = next((run / "snapshots").glob("*.json"))
+    info = json.loads(snapshot.read_text())
+    snapshot.write_text(json.dumps({**info, "schema_version": 99}))
+    with pytest.raises(UserError, match="schema version 99"):
+        load_snapshot(snapshot)
+    snapshot.write_text(json.dumps(info))
+    assert read_snapshot_info(snapshot).z_dim == info["z_dim"]
+    snapshot.with_suffix(".safetensors").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="not those of the JSON"):
+        load_snapshot(snapshot)
+    path = workspace / "data" / "faces" / "tiny"
+    for packed in path.glob("packed-*.npy"):
+        packed.unlink()
+    (path / "images" / "0003.png").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"0003\.png"):
+        load_faces(path)
