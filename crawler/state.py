@@ -155,11 +155,12 @@ class State:
 
     def pending(self, query: Query, policy: Policy) -> Iterator[Task]:
         """Files that an earlier run listed and did not get, its passing failures included."""
-        marks = ", ".join("?" * len(PASSING))
+        marks, ratings = (", ".join("?" * len(some)) for some in (PASSING, policy.ratings))
         self.connection.execute(
             "UPDATE posts SET status = 'listed', reason = NULL WHERE site = ? "
-            f"AND status = 'failed' AND (reason IN ({marks}) OR reason GLOB 'http 5*')",
-            (query.site, *PASSING),
+            f"AND status = 'failed' AND (reason IN ({marks}) OR reason GLOB 'http 5*') "
+            f"AND rating IN ({ratings})",
+            (query.site, *PASSING, *policy.ratings),
         )
         below = 2**62
         while tasks := self._tasks(

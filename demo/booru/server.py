@@ -25,6 +25,7 @@ KINDS: dict[Kind, type[BooruKind]] = {
     "moebooru": Moebooru,
     "gelbooru": Gelbooru,
 }
+PRIVATE_URL = "http://127.0.0.2:9/x.png"
 LIBRARY_AGENTS = ("python-requests/", "python-urllib3/", "Python-urllib/", "Mozilla/")
 
 
@@ -129,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(b'{"success":false,"reason":"access denied"}', 403))
             return
         if "private_redirect" in names and lane == "file":
-            self._send(Answer(b"", 302, headers={"Location": "http://127.0.0.2:9/x.png"}))
+            self._send(Answer(b"", 302, headers={"Location": PRIVATE_URL}))
             return
         if "arrivals" in names and lane == "listing":
             stand_in.catalogue.arrive()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import socket
+import sqlite3
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import crawler.download
@@ -123,7 +126,10 @@ def test_leftovers_of_a_laxer_run_are_not_fetched(tmp_path: Path) -> None:
     with serve(posts, "danbooru", faults=no_files()) as stand_in:
         crawl(stand_in, "danbooru", tmp_path, rating=("explicit",), retries=0)
         assert {row["reason"] for row in rows(tmp_path).values()} == {"http 503"}
-    with serve(posts, "danbooru") as stand_in:
+        with closing(sqlite3.connect(tmp_path / "data/raw/crawl.sqlite")) as connection:
+            connection.execute("UPDATE posts SET status = 'listed' WHERE post_id % 2")
+            connection.commit()
+        stand_in.faults = Faults()
         crawl(stand_in, "danbooru", tmp_path)
         assert not stand_in.files_sent
         assert files_on_disk(tmp_path) == {}
@@ -227,6 +233,32 @@ def test_redirects_to_private_addresses_are_refused(tmp_path: Path) -> None:
         crawl(stand_in, "danbooru", tmp_path)
     assert {row["reason"] for row in rows(tmp_path).values()} == {"unsafe address"}
     assert files_on_disk(tmp_path) == {}
+
+
+def test_a_name_that_leads_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The address of the connection counts, not what the name looks like; nothing is sent."""
+    look_up = socket.getaddrinfo
+
+    def deceived(host: str, *others: object, **more: object) -> object:
+        return look_up("127.0.0.2" if host == "cdn.example" else host, *others, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", deceived)
+    with socket.socket() as inside:
+        try:
+            inside.bind(("127.0.0.2", 0))
+        except OSError:
+            pytest.skip("this system has one loopback address only")
+        inside.listen()
+        inside.settimeout(0.5)
+        with serve(make_posts(3), "danbooru") as stand_in:
+            port = inside.getsockname()[1]
+            monkeypatch.setattr("demo.booru.server.PRIVATE_URL", f"http://cdn.example:{port}/x.png")
+            stand_in.faults = Faults(["private_redirect"])
+            crawl(stand_in, "danbooru", tmp_path, connections=1)
+        connection, _ = inside.accept()
+        with connection:
+            assert connection.recv(100) == b""
+    assert {row["reason"] for row in rows(tmp_path).values()} == {"unsafe address"}
 
 
 def test_a_challenge_stops_with_one_line(tmp_path: Path) -> None:
@@ -383,6 +415,10 @@ def test_faults_have_names_that_exist() -> None:
     ),
     content_seed=st.integers(0, 5),
 )
+@example(kind="danbooru", schedule=["empty_page", "empty_page"], content_seed=0)
+@example(kind="moebooru", schedule=[None, "short_page", None, "html", "cut_off"], content_seed=1)
+@example(kind="gelbooru", schedule=["empty_page", "empty_body", "truncated"], content_seed=2)
+@example(kind="danbooru", schedule=["short_page", *FILE_FAULTS * 6], content_seed=3)
 def test_any_schedule_of_faults(
     kind: str,
     schedule: list[str | None],
