@@ -111,7 +111,7 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
         stage(
             "Crawl: rating general, checked by md5 (rate 0 only because the booru is our own)",
             *("crawler", "fetch", "--site", f"http://127.0.0.1:{port}", "--kind", "danbooru"),
-            *("--name", name, "--tags", "", "--limit", "0", "--rate", "0"),
+            *("--name", name, "--tags", "", "--limit", str(options.pictures), "--rate", "0"),
             leaves="data/raw/crawl.sqlite",
             needs_booru=True,
         ),
