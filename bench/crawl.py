@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -121,23 +123,39 @@ def _state_figures(count: int) -> dict[str, Any]:
             "--name", "site-0", "--workspace", folder,
         ]  # fmt: skip
         bare = [sys.executable, "-c", "import crawler.fetch"]
-        import_seconds, _ = _timed(bare)
-        status_seconds, status_mb = _timed(status)
-        resume_seconds, resume_mb = _timed(fetch)
+        timed_status = _timed(status)
+        timed_fetch = _timed(fetch, until=lambda: bool(stand_in.requests["listing"]))
         return {
             "posts": count,
             "megabytes": round((workspace / "data/raw/crawl.sqlite").stat().st_size / 1e6),
-            "status_seconds": status_seconds,
-            "resume_seconds": resume_seconds,
-            "of_which_start_of_python_seconds": import_seconds,
-            "peak_memory_mb": max(status_mb, resume_mb),
+            "status_seconds": timed_status.seconds,
+            "status_cpu_seconds": timed_status.cpu_seconds,
+            "resume_seconds": timed_fetch.until_seconds,
+            "whole_fetch_seconds": timed_fetch.seconds,
+            "whole_fetch_cpu_seconds": timed_fetch.cpu_seconds,
+            "start_of_python_seconds": _timed(
+                [sys.executable, "-c", "import crawler.fetch"]
+            ).seconds,
+            "peak_memory_mb": max(timed_status.peak_mb, timed_fetch.peak_mb),
         }
 
 
-def _timed(command: list[str]) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of a command."""
+@dataclass(frozen=True)
+class _Timed:
+    """Wall seconds until a condition held and until the end, CPU seconds, and peak memory."""
+
+    until_seconds: float
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def _timed(command: list[str], until: Callable[[], bool] = lambda: True) -> _Timed:
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    while not until() and time.monotonic() - started < 600:
+        time.sleep(0.002)
+    until_seconds = time.monotonic() - started
     _, code, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - started
     errors = process.stderr.read().decode() if process.stderr else ""
@@ -145,7 +163,13 @@ def _timed(command: list[str]) -> tuple[float, float]:
     if process.returncode:
         raise Unavailable(f"{command[3:5]} failed: {errors[-300:]}")
     kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return round(seconds, 2), round(kilobytes / 1024, 1)
+    cpu_seconds = usage.ru_utime + usage.ru_stime
+    return _Timed(
+        round(until_seconds, 2),
+        round(seconds, 2),
+        round(cpu_seconds, 2),
+        round(kilobytes / 1024, 1),
+    )
 
 
 def _fill(raw: Path, stand_in: StandIn, count: int) -> None:

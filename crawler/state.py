@@ -234,18 +234,3 @@ def only_one(raw: Path) -> Iterator[None]:
                 "another crawl is at work here", where=str(raw), hint="wait for it, or stop it"
             ) from None
         yield
-
-
-def count_posts(database: Path) -> list[tuple[str, str, str | None, int]]:
-    """Rows of site, status, reason and the number of posts, without changing the file."""
-    if not database.is_file():
-        raise UserError(
-            "nothing was crawled yet", where=str(database), hint="run `python -m crawler fetch`"
-        )
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        try:
-            return connection.execute(
-                "SELECT site, status, reason, count(*) FROM posts GROUP BY site, status, reason"
-            ).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise UserError(f"cannot be read: {error}", where=str(database)) from None

@@ -10,7 +10,9 @@ from typing import Any
 
 from cli import emit_json, explain_dry_run
 from crawler.options import StatusOptions
-from crawler.state import count_posts
+from manifest.errors import UserError
+from manifest.files import check_schema_version
+from manifest.raw import CRAWL_SCHEMA_VERSION
 from manifest.workspace import Workspace
 
 
@@ -24,17 +26,32 @@ def status(options: StatusOptions) -> None:
 
 
 def summary(database: Path, sites: Sequence[str] = ()) -> dict[str, Any]:
-    """Posts per site by state, with the reasons of those that have no file; and the files."""
+    """Posts per site by state, with the reasons of those that have no file; and the files.
+
+    Raises `UserError` when there is no crawl, or none that can be read.
+    """
+    if not database.is_file():
+        raise UserError(
+            "nothing was crawled yet", where=str(database), hint="run `python -m crawler fetch`"
+        )
     by_site: dict[str, dict[str, Any]] = {}
-    for site, state, reason, count in count_posts(database):
-        if sites and site not in sites:
-            continue
-        states = by_site.setdefault(site, {"done": 0, "skipped": 0, "failed": 0, "reasons": {}})
-        states[state] = states.get(state, 0) + count
-        if reason:
-            states["reasons"][reason] = states["reasons"].get(reason, 0) + count
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
-        (files,) = connection.execute(
-            "SELECT count(DISTINCT file) FROM posts WHERE file IS NOT NULL"
-        ).fetchone()
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            check_schema_version({"schema_version": version}, database, CRAWL_SCHEMA_VERSION)
+            for site, state, reason, count in connection.execute(
+                "SELECT site, status, reason, count(*) FROM posts GROUP BY site, status, reason"
+            ):
+                if sites and site not in sites:
+                    continue
+                empty = {"done": 0, "skipped": 0, "failed": 0, "reasons": {}}
+                states = by_site.setdefault(site, empty)
+                states[state] = states.get(state, 0) + count
+                if reason:
+                    states["reasons"][reason] = states["reasons"].get(reason, 0) + count
+            (files,) = connection.execute(
+                "SELECT count(DISTINCT file) FROM posts WHERE file IS NOT NULL"
+            ).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"cannot be read: {error}", where=str(database)) from None
     return {"posts": by_site, "files": files}

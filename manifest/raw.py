@@ -16,12 +16,12 @@ CRAWL_SCHEMA_VERSION = 1
 
 PostStatus = Literal["listed", "done", "skipped", "failed", "forgotten"]
 
-# posts: `tags` is a JSON object: kind (general, artist, character, copyright, meta) -> list of names;
-# `md5` is the booru's claim about the original; `file` is relative to data/raw, images/ab/ab12….ext,
-# named by the md5 of its own bytes (the same, but for a smaller variant of the picture);
+# posts: `tags` is a JSON object: kind (general, artist, character, copyright, meta) -> names;
+# `md5` is the booru's claim about the original; `file` is relative to data/raw,
+# images/ab/ab12….ext, named by the md5 of its own bytes (another only for a smaller variant);
 # `status` ends in done, skipped, failed or forgotten, with the reason beside it.
-# queries: `spans` is a JSON list of [high, low]: the ranges of post ids that were listed completely;
-# posts above `newer_than` do not count against the limit (they appeared after the first run).
+# queries: `spans` is a JSON list of [low, high]: ranges of post ids that were listed completely;
+# posts above `newer_than` are those that a run under way is yet to list first.
 # tombstones: what must never come back; kind is post (site:id), md5, artist or tag.
 CRAWL_SCHEMA = """
 CREATE TABLE IF NOT EXISTS posts (
@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS posts (
     PRIMARY KEY (site, post_id)
 );
 CREATE INDEX IF NOT EXISTS posts_by_status ON posts (site, status, reason);
+CREATE INDEX IF NOT EXISTS posts_to_fetch ON posts (site, post_id) WHERE status = 'listed';
 CREATE INDEX IF NOT EXISTS posts_by_md5 ON posts (md5);
 CREATE INDEX IF NOT EXISTS posts_by_file ON posts (file) WHERE file IS NOT NULL;
 CREATE TABLE IF NOT EXISTS queries (
