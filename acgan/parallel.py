@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -60,6 +61,34 @@ class World:
         shared = torch.tensor([int(flag)], device=device)
         dist.all_reduce(shared, dist.ReduceOp.MAX)
         return bool(shared.item())
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """All-reduce whose gradient is all-reduced too."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def several_processes() -> bool:
+    """Whether torchrun started more than this process."""
+    return dist.is_initialized() and dist.get_world_size() > 1
+
+
+def mean_over_processes(tensor: Tensor) -> Tensor:
+    """The mean of every process's tensor, differentiable; the tensor itself in one process."""
+    if not several_processes():
+        return tensor
+    return _SumOverProcesses.apply(tensor) / dist.get_world_size()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import torch
 from acgan.devices import choose_device
 from acgan.ema import ema_decay, update_ema
 from acgan.feed import Feed, sampling_weights
+from acgan.list_presets import list_presets
 from acgan.options import TrainOptions
 from acgan.parallel import World, join_world
 from acgan.plan import Plan, make_plan, warn_of_rare_classes
@@ -38,6 +39,9 @@ EXPLODING_CLASS_LOSS = 50.0
 def run(options: TrainOptions) -> None:
     """Start a training run, go on with the one this command left, or say that it is done."""
     device = choose_device(options.device, options.threads)
+    if options.list_presets:
+        list_presets(options)
+        return
     plan = make_plan(options)
     result = finished(plan.path) if plan.exists else None
     if options.dry_run:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.functional import linear, normalize
+
+from acgan.parallel import mean_over_processes, several_processes
 
 COSINE_SCALE = 10.0
 
@@ -41,10 +42,10 @@ class BatchNorm(nn.BatchNorm2d):
     """BatchNorm over the batch of all processes, so that N processes compute what one does."""
 
     def forward(self, x: Tensor) -> Tensor:
-        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+        if not (self.training and several_processes()):
             return super().forward(x)
         moments = torch.cat([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))])
-        mean, square = (all_reduce(moments) / dist.get_world_size()).chunk(2)
+        mean, square = mean_over_processes(moments).chunk(2)
         variance = square - mean.square()
         count = x.numel() / x.shape[1] * dist.get_world_size()
         with torch.no_grad():

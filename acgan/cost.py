@@ -1,0 +1,154 @@
+"""What a preset costs: parameters, FLOPs per training picture, memory. Counted, not estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from acgan.dataset import Faces
+from acgan.feed import Feed
+from acgan.options import TrainOptions
+from acgan.parallel import World
+from acgan.plan import Plan
+from acgan.presets import PRESETS, PresetName
+from acgan.rundir import Budget
+from acgan.state import Nets, build_nets
+from acgan.step import Step
+from manifest.vocabulary import Vocabulary, load_vocabulary
+
+COPIES_OF_WEIGHTS = 4  # weight, gradient, Adam's two moments
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters and forward FLOPs of both nets; FLOPs and saved bytes of one training picture.
+
+    One multiply-add counts as two FLOPs. A picture's training FLOPs are those of its share of the
+    discriminator's and the generator's updates, with penalty and generator as often as they come.
+    """
+
+    parameters_g: int
+    parameters_d: int
+    forward_g: float
+    forward_d: float
+    training_flops: float
+    saved_bytes: float
+    weights_bytes: int
+
+
+def synthetic_plan(
+    preset: PresetName, image_size: int, *, batch: int | None = None, width: float = 1.0
+) -> Plan:
+    """A plan on random pictures with the default vocabulary: for measuring only."""
+    settings = PRESETS[preset]
+    settings = replace(settings, batch=batch or settings.batch)
+    vocabulary: Vocabulary = load_vocabulary()
+    generator = np.random.default_rng(0)
+    count = 2 * settings.batch
+    labels = np.stack([generator.integers(-1, size, count) for size in vocabulary.sizes], axis=1)
+    images = generator.integers(0, 256, (count, 3, image_size, image_size), dtype=np.uint8)
+    return Plan(
+        options=TrainOptions(preset=preset, width=width),
+        settings=settings,
+        origin={},
+        budget=Budget(None, None),
+        faces=Faces(images, labels, vocabulary, "synthetic", Path()),
+        sizes=vocabulary.sizes if settings.conditional else (),
+        training={},
+        path=Path(),
+        exists=False,
+    )
+
+
+def measure_cost(preset: PresetName, image_size: int, width: float = 1.0) -> Cost:
+    """Count one preset's cost at one picture size, on a batch of two."""
+    plan = synthetic_plan(preset, image_size, batch=2, width=width)
+    settings, device = plan.settings, torch.device("cpu")
+    nets = build_nets(plan, device)
+    step = Step(plan, nets, device, World())
+    feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
+    draws = step.draw(feed, torch.Generator().manual_seed(0))
+    saved = _SavedBytes()
+    with CountFlops() as forward_g, torch.no_grad():
+        step.fakes(draws)
+    with CountFlops() as forward_d, torch.no_grad():
+        nets.discriminator(draws.real)
+    with CountFlops() as fakes, saved.counting():
+        fake = step.fakes(draws)
+    with CountFlops() as plain, saved.counting():
+        step.discriminator(fake, draws, with_penalty=False)
+    with CountFlops() as penalised:
+        step.discriminator(fake, draws, with_penalty=settings.penalty != "none")
+    with CountFlops() as generator:
+        step.generator(fake, draws)
+    penalty = (penalised.total - plain.total) / settings.penalty_interval
+    drawings = 1.0 if settings.shared_fakes else 1 + 1 / settings.generator_every
+    total = (
+        drawings * fakes.total + plain.total + penalty + generator.total / settings.generator_every
+    )
+    batch = settings.batch
+    return Cost(
+        parameters_g=count_parameters(nets.generator),
+        parameters_d=count_parameters(nets.discriminator),
+        forward_g=forward_g.total / batch,
+        forward_d=forward_d.total / batch,
+        training_flops=total / batch,
+        saved_bytes=saved.total / batch,
+        weights_bytes=weights_bytes(nets),
+    )
+
+
+def count_parameters(net: nn.Module) -> int:
+    """The number of trained numbers in a net."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def weights_bytes(nets: Nets) -> int:
+    """Bytes of both nets with gradients and Adam's moments, and of the average."""
+    generator, discriminator = map(count_parameters, (nets.generator, nets.discriminator))
+    return 4 * (COPIES_OF_WEIGHTS * (generator + discriminator) + generator)
+
+
+class CountFlops(TorchDispatchMode):
+    """Count FLOPs of all products and convolutions, those of backward passes included.
+
+    torch's own counter cannot follow a gradient penalty's second backward pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        count = flop_registry.get(func.overloadpacket)
+        if count is not None:
+            self.total += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+class _SavedBytes:
+    """Bytes of what autograd keeps for the backward pass, each storage once."""
+
+    def __init__(self) -> None:
+        self._storages: dict[int, int] = {}
+
+    @property
+    def total(self) -> int:
+        return sum(self._storages.values())
+
+    def counting(self) -> torch.autograd.graph.saved_tensors_hooks:
+        return torch.autograd.graph.saved_tensors_hooks(self._note, lambda tensor: tensor)
+
+    def _note(self, tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, nn.Parameter):
+            storage = tensor.untyped_storage()
+            self._storages[storage.data_ptr()] = storage.nbytes()
+        return tensor

@@ -1,0 +1,215 @@
+"""Training speed: the tutorial loop, ours with the same net and batch, and each preset."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import transforms
+from torchvision.datasets import ImageFolder
+
+from acgan.cost import measure_cost, synthetic_plan
+from acgan.devices import choose_device
+from acgan.ema import update_ema
+from acgan.feed import Feed
+from acgan.list_presets import NATIVE_SIZE
+from acgan.parallel import World
+from acgan.presets import PRESETS
+from acgan.state import build_nets
+from acgan.step import Step
+from bench.options_train import TrainOptions
+from cli import emit_json, explain_dry_run, progress
+from manifest.errors import UserError
+
+log = logging.getLogger(__name__)
+
+TUTORIAL_SIZE, TUTORIAL_WORKERS, TUTORIAL_PICTURES = 96, 4, 1024
+WARM_UP_UPDATES = 3
+CPU_PRESETS = ("small", "acgan", "dcgan")
+
+
+def run(options: TrainOptions) -> None:
+    """Measure, and end with one JSON object."""
+    device = choose_device(options.device, options.threads)
+    on_gpu = device.type == "cuda"
+    names = options.presets or (tuple(PRESETS) if on_gpu else CPU_PRESETS)
+    for name in names:
+        if name not in PRESETS:
+            raise UserError(f"no preset {name!r}", hint=f"one of: {', '.join(PRESETS)}")
+    if options.dry_run:
+        explain_dry_run(options, [f"measure the tutorial loop, ours and {', '.join(names)}"])
+        return
+    seconds = options.seconds or (15.0 if on_gpu else 5.0)
+    batch = options.batch or (256 if on_gpu else 32)
+    with progress("measurements", total=3 + len(names), quiet=options.quiet) as advance:
+        ceiling = matmul_ceiling(device)
+        advance(1, note=f"{ceiling:.3g} TFLOP/s in matrix products")
+        tutorial = images_per_s(tutorial_updates(device, batch), batch, seconds, device)
+        advance(1, note=f"tutorial loop {tutorial:.1f} images/s")
+        ours = images_per_s(our_updates("dcgan", 96, device, batch), batch, seconds, device)
+        advance(1, note=f"ours {ours:.1f} images/s")
+        presets = {}
+        for name in names:
+            presets[name] = measure_preset(name, device, options.batch, on_gpu, seconds, ceiling)
+            advance(1, note=f"{name} {presets[name]['images_per_s']:.1f} images/s")
+    emit_json(
+        {
+            "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
+            "threads": torch.get_num_threads(),
+            "batch": batch,
+            "ceiling_tflops": round(ceiling, 3),
+            "tutorial_images_per_s": round(tutorial, 1),
+            "ours_images_per_s": round(ours, 1),
+            "ours_over_tutorial": round(ours / tutorial, 3),
+            "presets": presets,
+        }
+    )
+
+
+def measure_preset(
+    name: str, device: torch.device, batch: int | None, on_gpu: bool, seconds: float, ceiling: float
+) -> dict[str, Any]:
+    """Images/s of one preset at its own size, and the share of the ceiling that it reaches."""
+    size = NATIVE_SIZE.get(name, 64)
+    batch = batch or (PRESETS[name].batch if on_gpu else 32)
+    cost = measure_cost(name, size)  # type: ignore[arg-type]
+    speed = images_per_s(our_updates(name, size, device, batch), batch, seconds, device)
+    tflops = speed * cost.training_flops / 1e12
+    return {
+        "image_size": size,
+        "batch": batch,
+        "images_per_s": round(speed, 1),
+        "tflops": round(tflops, 4),
+        "share_of_ceiling": round(tflops / ceiling, 4),
+    }
+
+
+def images_per_s(
+    updates: Iterator[None], batch: int, seconds: float, device: torch.device
+) -> float:
+    """Pictures per second of an endless iterator of updates, after a warm-up."""
+    for _ in range(WARM_UP_UPDATES):
+        next(updates)
+    wait(device)
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < seconds or count == 0:
+        next(updates)
+        count += 1
+        if count % 50 == 0:
+            wait(device)
+    wait(device)
+    return count * batch / (time.perf_counter() - started)
+
+
+def wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
+    """TFLOP/s of a large matrix product: bf16 on CUDA, float32 on a CPU. The best of a few."""
+    on_gpu = device.type == "cuda"
+    size, dtype = (8192, torch.bfloat16) if on_gpu else (1024, torch.float32)
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(repeats):
+        wait(device)
+        started = time.perf_counter()
+        a @ b
+        wait(device)
+        best = max(best, 2 * size**3 / (time.perf_counter() - started) / 1e12)
+    return best
+
+
+def our_updates(name: str, size: int, device: torch.device, batch: int) -> Iterator[None]:
+    """Our updates of a preset on random pictures that lie on the device."""
+    plan = synthetic_plan(name, size, batch=batch)  # type: ignore[arg-type]
+    settings = plan.settings
+    nets = build_nets(plan, device)
+    step = Step(plan, nets, device, World())
+    feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
+    update = 0
+    while True:
+        draws = step.draw(feed, torch.Generator(device).manual_seed(update))
+        with torch.set_grad_enabled(settings.shared_fakes):
+            fake = step.fakes(draws)
+        step.discriminator(fake, draws, with_penalty=update % settings.penalty_interval == 0)
+        if update % settings.generator_every == 0:
+            step.generator(fake if settings.shared_fakes else step.fakes(draws), draws)
+        update_ema(nets.average, nets.generator, 0.99)
+        update += 1
+        yield
+
+
+def tutorial_updates(device: torch.device, batch: int) -> Iterator[None]:
+    """DCGAN as its tutorial trains it: JPEGs through a DataLoader, float32, two passes of D.
+
+    The discriminator learns from every batch, the generator from every fifth; losses are read
+    after each update, as the tutorial prints them.
+    """
+    plan = synthetic_plan("dcgan", TUTORIAL_SIZE, batch=batch)
+    settings = plan.settings
+    nets = build_nets(plan, device)
+    generator, discriminator = (
+        net.to(memory_format=torch.contiguous_format)
+        for net in (nets.generator, nets.discriminator)
+    )
+    betas = (settings.beta1, settings.beta2)
+    optimizer_g = torch.optim.Adam(generator.parameters(), settings.rate_g, betas)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), settings.rate_d, betas)
+    loss: Callable[..., torch.Tensor] = nn.BCEWithLogitsLoss()
+    no_labels = torch.zeros(batch, 0, dtype=torch.int64, device=device)
+    with tempfile.TemporaryDirectory() as folder:
+        for index, (real, _) in enumerate(tutorial_loader(Path(folder), batch)):
+            real = real.to(device)
+            ones, zeros = torch.ones(batch, device=device), torch.zeros(batch, device=device)
+            fake = generator(torch.randn(batch, settings.z_dim, device=device), no_labels)
+            optimizer_d.zero_grad()
+            loss_real = loss(discriminator(real).adversarial, ones)
+            loss_real.backward()
+            loss_fake = loss(discriminator(fake.detach()).adversarial, zeros)
+            loss_fake.backward()
+            optimizer_d.step()
+            (loss_real + loss_fake).item()
+            if index % 5 == 0:
+                optimizer_g.zero_grad()
+                fake = generator(torch.randn(batch, settings.z_dim, device=device), no_labels)
+                loss_g = loss(discriminator(fake).adversarial, ones)
+                loss_g.backward()
+                optimizer_g.step()
+                loss_g.item()
+            yield
+
+
+def tutorial_loader(folder: Path, batch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless batches from JPEGs on disk: decode, resize, centre crop, scale, four workers."""
+    random = np.random.default_rng(0)
+    (folder / "faces").mkdir()
+    for index in range(TUTORIAL_PICTURES):
+        small = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        picture = Image.fromarray(small).resize((TUTORIAL_SIZE, TUTORIAL_SIZE), Image.BICUBIC)
+        picture.save(folder / "faces" / f"{index}.jpg", quality=90)
+    steps = [
+        transforms.Resize(TUTORIAL_SIZE),
+        transforms.CenterCrop(TUTORIAL_SIZE),
+        transforms.ToTensor(),
+        transforms.Normalize([0.5] * 3, [0.5] * 3),
+    ]
+    loader = DataLoader(
+        ImageFolder(str(folder), transforms.Compose(steps)),
+        batch,
+        shuffle=True,
+        num_workers=TUTORIAL_WORKERS,
+        drop_last=True,
+    )
+    while True:
+        yield from loader

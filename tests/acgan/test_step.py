@@ -1,0 +1,201 @@
+"""The two updates: compiled beside eager, masked labels, what each update may touch."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from acgan.cost import measure_cost, synthetic_plan
+from acgan.feed import Feed
+from acgan.nets import build_discriminator, build_generator
+from acgan.parallel import World
+from acgan.presets import PRESETS
+from acgan.state import build_nets
+from acgan.step import Step, compile_nets
+
+CPU = torch.device("cpu")
+
+
+def make_step(preset: str = "small", **settings):
+    plan = synthetic_plan(preset, 32 if preset.startswith("dcgan") else 16, batch=8, width=0.25)
+    plan = replace(plan, settings=replace(plan.settings, **settings))
+    nets = build_nets(plan, CPU)
+    step = Step(plan, nets, CPU, World())
+    feed = Feed(plan.faces, CPU, np.ones(len(plan.faces)))
+    return step, step.draw(feed, torch.Generator().manual_seed(0))
+
+
+def weights_of(net: torch.nn.Module) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in net.parameters()]
+
+
+def changed(net: torch.nn.Module, before: list[torch.Tensor]) -> bool:
+    return any(not torch.equal(a, b) for a, b in zip(weights_of(net), before, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["small", "modern", "acgan", "dcgan-5x5"])
+def test_each_update_moves_its_own_net(preset: str) -> None:
+    step, draws = make_step(preset)
+    generator, discriminator = weights_of(step.nets.generator), weights_of(step.nets.discriminator)
+    fake = step.fakes(draws)
+    step.discriminator(fake, draws, with_penalty=True)
+    assert not changed(step.nets.generator, generator)
+    assert changed(step.nets.discriminator, discriminator)
+    discriminator = weights_of(step.nets.discriminator)
+    step.generator(fake, draws)
+    assert changed(step.nets.generator, generator)
+    assert not changed(step.nets.discriminator, discriminator)
+
+
+def test_penalty_reaches_the_update() -> None:
+    """The same update with and without the penalty ends elsewhere; a penalty of nothing fails."""
+    ends = []
+    for with_penalty in (False, True):
+        step, draws = make_step(penalty_gamma=10.0)
+        step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
+        ends.append(step.nets.discriminator.heads.adversarial.weight.grad.clone())
+    assert not torch.allclose(ends[0], ends[1])
+
+
+def test_unknown_labels_leave_the_class_heads_alone() -> None:
+    step, draws = make_step("small")
+    unknown = torch.full_like(draws.labels, -1)
+    draws = replace(draws, labels=unknown, fake_labels=unknown)
+    step.discriminator(step.fakes(draws), draws, with_penalty=False)
+    assert step.nets.discriminator.heads.classes.weight.grad.abs().sum() == 0
+    assert step.nets.discriminator.heads.adversarial.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("preset", ["small", "modern"])
+def test_compiled_is_eager(preset: str) -> None:
+    """Two updates of both nets, compiled and not, give the same gradients and weights."""
+    eager, draws = make_step(preset)
+    compiled, _ = make_step(preset)
+    compiled.nets.load(copy.deepcopy(eager.nets.state()))
+    compiled.compiled_g, compiled.compiled_d = compile_nets(compiled.nets, backend="aot_eager")
+    for with_penalty in (False, True):
+        for step in (eager, compiled):
+            fake = step.fakes(draws)
+            step.discriminator(fake, draws, with_penalty=with_penalty)
+            step.generator(fake if step.settings.shared_fakes else step.fakes(draws), draws)
+        for net in ("generator", "discriminator"):
+            pairs = zip(
+                getattr(eager.nets, net).parameters(),
+                getattr(compiled.nets, net).parameters(),
+                strict=True,
+            )
+            for a, b in pairs:
+                torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_every_preset_draws_every_size(name: str) -> None:
+    preset = PRESETS[name]
+    sizes = (12, 11, 2) if preset.conditional else ()
+    for size in preset.image_sizes:
+        common = {"kind": preset.nets, "image_size": size, "sizes": sizes, "width": 0.1}
+        generator = build_generator({**common, "z_dim": preset.z_dim, **preset.generator})
+        discriminator = build_discriminator({**common, **preset.discriminator})
+        labels = torch.zeros(2, len(sizes), dtype=torch.int64)
+        pictures = generator(torch.randn(2, preset.z_dim), labels)
+        assert pictures.shape == (2, 3, size, size)
+        judged = discriminator(pictures)
+        assert judged.adversarial.shape == (2,)
+        assert judged.classes.shape == (2, sum(sizes))
+
+
+def shapes_of(net: torch.nn.Module, kinds: tuple[type, ...]) -> list[tuple[int, ...]]:
+    found = []
+    for module in net.modules():
+        if isinstance(module, kinds):
+            kernel, stride, padding = module.kernel_size, module.stride, module.padding
+            found.append((module.out_channels, kernel[0], stride[0], padding[0]))
+    return found
+
+
+def test_dcgan_is_its_tutorial() -> None:
+    """C: ConvTranspose 512 k4 s1, 256, 128, 64 k4 s2 p1, 3 k5 s3 p1; the judge mirrors it."""
+    preset = PRESETS["dcgan"]
+    generator = build_generator(
+        {"kind": "dcgan", "image_size": 96, "z_dim": 100, "sizes": (), **preset.generator}
+    )
+    assert shapes_of(generator, (torch.nn.ConvTranspose2d,)) == [
+        (512, 4, 1, 0),
+        (256, 4, 2, 1),
+        (128, 4, 2, 1),
+        (64, 4, 2, 1),
+        (3, 5, 3, 1),
+    ]
+    judge = build_discriminator(
+        {"kind": "dcgan", "image_size": 96, "sizes": (), **preset.discriminator}
+    )
+    assert shapes_of(judge, (torch.nn.Conv2d,)) == [
+        (64, 5, 3, 1),
+        (128, 4, 2, 1),
+        (256, 4, 2, 1),
+        (512, 4, 2, 1),
+        (1, 4, 1, 0),
+    ]
+    assert (preset.batch, preset.generator_every, preset.rate_g) == (256, 5, 2e-4)
+    assert (preset.beta1, preset.beta2, preset.z_dim) == (0.5, 0.999, 100)
+
+
+def test_dcgan_64_is_its_code() -> None:
+    """D: dense to 3x3x512, k3 s3, k5 s2, k4 s3 without padding; judged by k5 s3 three times."""
+    preset = PRESETS["dcgan-64"]
+    generator = build_generator(
+        {"kind": "dcgan", "image_size": 64, "z_dim": 100, "sizes": (), **preset.generator}
+    )
+    assert shapes_of(generator, (torch.nn.ConvTranspose2d,)) == [
+        (512, 3, 1, 0),
+        (256, 3, 3, 0),
+        (128, 5, 2, 0),
+        (3, 4, 3, 0),
+    ]
+    judge = build_discriminator(
+        {"kind": "dcgan", "image_size": 64, "sizes": (), **preset.discriminator}
+    )
+    assert shapes_of(judge, (torch.nn.Conv2d,))[:3] == [
+        (64, 5, 3, 0),
+        (128, 5, 3, 0),
+        (256, 5, 3, 0),
+    ]
+    assert (preset.penalty, preset.rate_g, preset.beta1) == ("dragan", 2e-4, 0.5)
+
+
+def test_the_other_ancestors() -> None:
+    paddle, tensorflow = PRESETS["dcgan-residual"], PRESETS["dcgan-5x5"]
+    assert (paddle.z_dim, paddle.z_distribution, paddle.beta1, paddle.batch) == (
+        72,
+        "uniform",
+        0.8,
+        100,
+    )
+    judge = build_discriminator(
+        {"kind": "dcgan", "image_size": 96, "sizes": (), **paddle.discriminator}
+    )
+    norms = [m.momentum for m in judge.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert set(norms) == {0.5}
+    assert [m.p for m in judge.modules() if isinstance(m, torch.nn.Dropout)] == [0.4] * 4
+    five = build_discriminator(
+        {"kind": "dcgan", "image_size": 96, "sizes": (), **tensorflow.discriminator}
+    )
+    kernels = shapes_of(five, (torch.nn.Conv2d,))
+    assert [shape[:3] for shape in kernels[:-1]] == [
+        (64, 5, 2),
+        (128, 5, 2),
+        (256, 5, 2),
+        (512, 5, 2),
+    ]
+
+
+def test_flops_are_counted() -> None:
+    """A plain step costs 4 F_G + 8 F_D when fakes are drawn twice, less what is not needed."""
+    cost = measure_cost("dcgan-5x5", 32, width=0.25)
+    plain = 4 * cost.forward_g + 8 * cost.forward_d
+    assert 0.8 * plain < cost.training_flops < 1.1 * plain
+    assert cost.saved_bytes > 0
