@@ -66,7 +66,7 @@ def detector_config(options: FacesOptions) -> DetectorConfig:
     config = DetectorConfig()
     if options.cascade is not None:
         config = DetectorConfig(
-            cascade=options.cascade, min_neighbors=2, working_side_px=512, min_score=0.0
+            cascade=options.cascade, working_side_px=512, scale_factor=1.1, min_score=0.0
         )
     given = {
         "min_neighbors": options.min_neighbors,

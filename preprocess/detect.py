@@ -39,7 +39,7 @@ _HOPELESS_LOGIT = -4.0
 _GROUP_EPS = 0.2
 # Log odds of a face = these times (mean logit of the views, log of the windows that agree, 1):
 # a logistic regression on pictures that neither was tested on (models/README.md).
-_EVIDENCE = (1.0, 1.0, -2.5)
+_EVIDENCE = (1.0, 0.57, -3.2)
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ class DetectorConfig:
     """Verifier in ONNX; None is the shipped one, or none at all behind a cascade of your own."""
     working_side_px: int = 512
     """The picture's long side while searching; larger pictures shrink to it, smaller ones grow."""
-    min_neighbors: int = 1
-    """Further windows that must agree before the cascade proposes a box."""
-    scale_factor: float = 1.1
+    min_neighbors: int | None = None
+    """Further windows that must agree before the cascade proposes a box; None is 1 before a
+    verifier and 2 without."""
+    scale_factor: float = 1.2
     """Step between two window sizes."""
     min_face_px: int = 24
     """Smallest box side looked for, in pixels of the working size."""
@@ -206,6 +207,9 @@ class FaceDetector:
         self._cascade = load_cascade(config.cascade or SHIPPED_CASCADE)
         verifier = config.verifier or (SHIPPED_VERIFIER if config.cascade is None else None)
         self._verifier = None if verifier is None else Verifier(verifier)
+        default_neighbors = 2 if verifier is None else 1
+        given = config.min_neighbors
+        self._min_neighbors = default_neighbors if given is None else given
 
     def detect(self, picture: np.ndarray) -> list[Face]:
         """Faces of a uint8 picture, gray [H, W] or RGB [H, W, 3] of any size, best first."""
@@ -223,7 +227,7 @@ class FaceDetector:
     def _pass(self, rgb: np.ndarray) -> list[Face]:
         gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         if self._verifier is None:
-            boxes, log_odds = self._search(gray, self.config.min_neighbors)
+            boxes, log_odds = self._search(gray, self._min_neighbors)
         else:
             boxes, votes = self._propose(gray)
             looks, vote_weight, bias = _EVIDENCE
@@ -240,7 +244,7 @@ class FaceDetector:
         """Boxes [N, 4] (xywh) and how many of the cascade's windows agreed on each [N]."""
         windows, _ = self._search(gray, 0)
         rectangles = [[int(v) for v in window] for window in windows]
-        boxes, votes = cv2.groupRectangles(rectangles, self.config.min_neighbors, _GROUP_EPS)
+        boxes, votes = cv2.groupRectangles(rectangles, self._min_neighbors, _GROUP_EPS)
         return np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(votes).reshape(-1)
 
     def _search(self, gray: np.ndarray, min_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
