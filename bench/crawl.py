@@ -133,9 +133,7 @@ def _state_figures(count: int) -> dict[str, Any]:
             "resume_seconds": timed_fetch.until_seconds,
             "whole_fetch_seconds": timed_fetch.seconds,
             "whole_fetch_cpu_seconds": timed_fetch.cpu_seconds,
-            "start_of_python_seconds": _timed(
-                [sys.executable, "-c", "import crawler.fetch"]
-            ).seconds,
+            "start_of_python_seconds": _timed(bare).seconds,
             "peak_memory_mb": max(timed_status.peak_mb, timed_fetch.peak_mb),
         }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from crawler.client import Client, PassingFault, Refused, read_chunks
-from crawler.picture import Header, read_header
+from crawler.picture import HEADER_EXTENSIONS, Header, read_header
 from crawler.policy import Policy
 from crawler.records import Variant
 from manifest.files import no_space
@@ -67,7 +67,11 @@ class Store:
 
     def find(self, md5: str) -> tuple[Path, Header] | None:
         """The picture with these very bytes, if it is here already."""
-        for path in sorted((self.raw / "images" / md5[:2]).glob(f"{md5}.*")):
+        folder = self.raw / "images" / md5[:2]
+        for ext in HEADER_EXTENSIONS:
+            path = folder / f"{md5}.{ext}"
+            if not path.is_file():
+                continue
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "md5").hexdigest() == md5:
                     header = read_header(file)

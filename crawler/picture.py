@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+HEADER_EXTENSIONS = ("jpg", "png", "gif", "webp")
 # Start-of-frame markers; C4, C8 and CC are other things.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_BARE = frozenset({0x01, *range(0xD0, 0xD9)})

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
-
-from bs4 import BeautifulSoup
-from bs4.element import Tag
+from typing import TYPE_CHECKING, Any
 
 from crawler import fields
 from crawler.records import BadAnswer, Credentials, Listing, Page, Post, Rating, Request, Variant
 from crawler.sites.xml import read_xml
 from manifest.errors import UserError
+
+if TYPE_CHECKING:
+    from bs4.element import Tag
 
 # `s` is "safe": what Danbooru calls general, and a part of its sensitive.
 _LETTERS: dict[Rating, str] = {"general": "s", "questionable": "q", "explicit": "e"}
@@ -111,6 +111,8 @@ def _post(row: object, root: str) -> Post | None:
 
 
 def _html_page(body: bytes, root: str) -> Page:
+    from bs4 import BeautifulSoup  # slow to import, and few crawls need it
+
     if body.lstrip()[:5] == b"<?xml":
         raise BadAnswer("XML instead of an HTML listing")
     text = body.decode("utf-8", "replace")
