@@ -29,7 +29,9 @@ def tag(options: TagOptions) -> None:
     )
     info = existing_info(folder)
     if not info:
-        raise UserError("no such face set", where=str(folder), hint="run `python -m preprocess crop`")
+        raise UserError(
+            "no such face set", where=str(folder), hint="run `python -m preprocess crop`"
+        )
     if info.get("made_by") != "crop":
         raise UserError(
             "this face set came with its labels",
