@@ -39,7 +39,7 @@ _HOPELESS_LOGIT = -4.0
 _GROUP_EPS = 0.2
 # Log odds of a face = these times (mean logit of the views, log of the windows that agree, 1):
 # a logistic regression on pictures that neither was tested on (models/README.md).
-_EVIDENCE = (1.0, 0.57, -3.2)
+_EVIDENCE = (3.0, 1.71, -13.76)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class DetectorConfig:
     """Step between two window sizes."""
     min_face_px: int = 24
     """Smallest box side looked for, in pixels of the working size."""
-    min_score: float = 0.8
+    min_score: float = 0.5
     """Boxes under this score are dropped."""
     rotations_deg: tuple[float, ...] = ()
     """Further passes over the picture turned by these angles."""
