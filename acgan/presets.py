@@ -89,6 +89,9 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
+        rate_d=2e-3,
+        penalty_gamma=0.2,
+        moments_weight=5.0,
     ),
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",

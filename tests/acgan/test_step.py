@@ -70,6 +70,8 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
     assert step.nets.discriminator.heads.adversarial.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("preset", ["small", "modern"])
 def test_compiled_is_eager(preset: str) -> None:
     """Two updates of both nets, compiled and not, give the same gradients and weights."""
