@@ -88,6 +88,11 @@ class Client:
     def close(self) -> None:
         self._session.close()
 
+    def look_up(self, root: str) -> None:
+        """Raise `Unavailable` when the site's name cannot be found (a proxy may know it)."""
+        if not self._proxies_for(root):
+            self._guard.site_addresses  # noqa: B018  (looked up once, and kept)
+
     def back_off(self, attempt: int, fault: Exception) -> None:
         """Sleep before the next try. Raises `Stopped` when the crawl ends."""
         wait_s = backoff_s(attempt, self._retry_wait_s, self._rng)

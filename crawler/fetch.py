@@ -76,6 +76,7 @@ def fetch(options: FetchOptions) -> None:
             state.note(f"begin {query.site} {query.tags!r}")
             with closing(client_for(query, options, agent, options.connections)) as client:
                 try:
+                    client.look_up(query.root)
                     _Crawl(query, options, state, store, client, run).run()
                     state.note(f"end {query.site} {query.tags!r}")
                 except UserError as error:
@@ -85,8 +86,13 @@ def fetch(options: FetchOptions) -> None:
                         log.error("%s: %s", query.site, error)
     result = summary(raw / "crawl.sqlite", [query.site for query in queries])
     emit_json(result | {"run": run.counts(time.monotonic() - started)})
+    if len(queries) > 1 and stopped_by:
+        raise Unavailable(
+            f"{len(stopped_by)} of {len(queries)} sites stopped early",
+            hint="the same command goes on where it stopped",
+        )
     if stopped_by:
-        raise stopped_by[-1]
+        raise stopped_by[0]
     next_step("python -m preprocess crop")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -15,6 +16,8 @@ from manifest.files import check_schema_version
 from manifest.raw import CRAWL_SCHEMA_VERSION
 from manifest.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
 
 def status(options: StatusOptions) -> None:
     """Print the counts of the whole crawl."""
@@ -22,7 +25,17 @@ def status(options: StatusOptions) -> None:
     if options.dry_run:
         explain_dry_run(options, [f"count the posts in {database}"])
         return
-    emit_json(summary(database))
+    counts = summary(database)
+    for site, states in counts["posts"].items():
+        log.info("%s", _sentence(site, states))
+    emit_json(counts)
+
+
+def _sentence(site: str, states: dict[str, Any]) -> str:
+    counts = ", ".join(f"{n} {state}" for state, n in states.items() if state != "reasons" and n)
+    reasons = sorted(states["reasons"].items(), key=lambda item: -item[1])
+    listed = ", ".join(f"{reason} {n}" for reason, n in reasons)
+    return f"{site}: {counts or 'nothing'}" + (f" ({listed})" if listed else "")
 
 
 def summary(database: Path, sites: Sequence[str] = ()) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from pathlib import Path
 
@@ -10,9 +11,37 @@ import pytest
 
 from demo.booru import Faults, serve
 from demo.booru.samples import FIRST_ID, make_posts
-from tests.crawler.crawls import KINDS, check_exact, command, obtainable, rows, spawn
+from tests.crawler.crawls import (
+    KINDS,
+    check_exact,
+    command,
+    files_on_disk,
+    obtainable,
+    rows,
+    spawn,
+)
 
 CONNECTIONS = 8
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_polite_stop_saves_and_goes_on(number: int, code: int, tmp_path: Path) -> None:
+    posts = list(make_posts(150, 3))
+    with serve(posts, latency_s=0.02) as stand_in:
+        process = spawn([*command(stand_in, "danbooru", tmp_path), "--connections", "2"])
+        while sum(stand_in.files_sent.values()) < 20:
+            time.sleep(0.005)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == code
+        assert "Traceback" not in errors
+        done = [row for row in rows(tmp_path).values() if row["status"] == "done"]
+        assert len(done) >= 15, "what was fetched is recorded"
+        process = spawn(command(stand_in, "danbooru", tmp_path))
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert sum(stand_in.files_sent.values()) <= len(files_on_disk(tmp_path)) + 4
+    check_exact(posts, tmp_path)
 
 
 @pytest.mark.parametrize(
