@@ -4,6 +4,7 @@ from bench.options_crawl import CrawlOptions
 from bench.options_crop import CropOptions
 from bench.options_eval import EvalOptions
 from bench.options_faces import FacesOptions
+from bench.options_generate import GenerateOptions
 from bench.options_train import TrainOptions
 from cli import Command, main
 
@@ -11,6 +12,9 @@ COMMANDS = {
     "crawl": Command(CrawlOptions, "bench.crawl:run", "Our crawl beside gallery-dl's."),
     "crop": Command(CropOptions, "bench.crop:run", "Our crop beside the tutorials' loop."),
     "faces": Command(FacesOptions, "bench.faces:run", "A face detector's recall on given boxes."),
+    "generate": Command(
+        GenerateOptions, "bench.generate:run", "Milliseconds per avatar: PyTorch, ONNX Runtime."
+    ),
     "train": Command(TrainOptions, "bench.train:run", "Training speed beside the tutorial loop."),
     "eval": Command(EvalOptions, "bench.eval:run", "Planted failures: does the report name them?"),
 }

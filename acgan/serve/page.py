@@ -61,7 +61,7 @@ class Page:
         on(self._c.reroll.click, self._on_reroll, ask, drawn)
         on(self._c.seed.input, lambda: {self._c.lock: True}, [], [self._c.lock])
         for control in self._c.attributes:
-            on(control.input, self._on_look, look, [self._c.note])
+            on(control.change, self._on_look, look, [self._c.note], last_counts=True)
         files = [self._c.png, self._c.recipe]
         chosen = [self._c.visit, self._c.chosen, self._c.caption, *files, self._c.history]
         inputs = [self._c.visit, self._c.size]
@@ -214,9 +214,12 @@ class Page:
 
 def on(
     event: Any, handler: Callable[..., Updates], inputs: list[Any], outputs: list[Any],
-    *, api_name: str | None = None, with_event: bool = False,
+    *, api_name: str | None = None, with_event: bool = False, last_counts: bool = False,
 ) -> None:  # fmt: skip
-    """Wire one event; a handler that takes the event's own data says so by `with_event`."""
+    """Wire one event; a handler that takes the event's own data says so by `with_event`.
+
+    While it is answered further events are left out; with `last_counts` the last one is kept.
+    """
     if with_event:
         # Gradio finds the event parameter by its annotation, which a general wrapper hides.
         def guarded(visit: Any, size: Any, data: gr.SelectData) -> Updates:
@@ -227,7 +230,7 @@ def on(
     event(
         guarded, inputs, outputs, api_name=api_name,
         api_visibility="public" if api_name else "private",
-        show_progress="minimal", trigger_mode="once",
+        show_progress="minimal", trigger_mode="always_last" if last_counts else "once",
     )  # fmt: skip
 
 

@@ -1,0 +1,71 @@
+"""`bench generate`: how long one avatar takes on one CPU core, after warm-up."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from acgan.make.ask import ask
+from acgan.make.export import describe, onnx_session, to_onnx
+from acgan.make.painter import Painter
+from acgan.make.snapshots import find_snapshot
+from acgan.snapshot import load_snapshot
+from bench.options_generate import GenerateOptions
+from cli import emit_json, explain_dry_run
+from manifest.errors import UserError
+
+WARM_UP = 10
+CANDIDATES = 16
+
+
+def run(options: GenerateOptions) -> None:
+    """Median milliseconds per picture; the last line on stdout is one JSON object."""
+    if not 5 <= options.repeats <= 10_000:
+        raise UserError("--repeats must be 5 to 10000")
+    path = find_snapshot(options.snapshot, options.workspace)
+    if options.dry_run:
+        explain_dry_run(options, [f"draw {options.repeats} times one picture with {path}"])
+        return
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    snapshot = load_snapshot(path)
+    painter = Painter(snapshot)
+    portraits = ask(painter, [], CANDIDATES, 0)
+    session = onnx_session(to_onnx(snapshot, describe(snapshot), half=False), threads=1)
+    feeds: dict[str, Any] = {
+        "z": portraits[0].z[None],
+        "labels": np.array([portraits[0].labels], np.int32),
+    }
+    torch_times = times_ms(lambda: painter.draw(portraits[:1]), options.repeats)
+    onnx_times = times_ms(lambda: session.run(None, feeds), options.repeats)
+    candidate_times = times_ms(lambda: painter.draw(portraits), max(5, options.repeats // 10))
+    emit_json(
+        {
+            "snapshot": painter.name,
+            "image_size": snapshot.info.image_size,
+            "torch_ms": round(float(np.median(torch_times)), 2),
+            "onnx_ms": round(float(np.median(onnx_times)), 2),
+            "torch_p95_ms": round(float(np.percentile(torch_times, 95)), 2),
+            "onnx_p95_ms": round(float(np.percentile(onnx_times, 95)), 2),
+            "candidates_16_ms": round(float(np.median(candidate_times)), 1),
+            "repeats": options.repeats,
+        }
+    )
+
+
+def times_ms(draw: Callable[[], object], repeats: int) -> list[float]:
+    """How long each call takes after some calls that do not count."""
+    for _ in range(WARM_UP):
+        draw()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        draw()
+        times.append((time.perf_counter() - started) * 1000)
+    return times
