@@ -100,7 +100,8 @@ def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[s
     posts = f"up to {options.limit}" if options.limit else "all"
     return [
         f"list {posts} posts of {query.root} ({query.kind.kind}) for "
-        f"{query.kind.search(query.tags, query.ratings)!r} and put their files in {raw}"
+        f"{query.kind.search(query.tags, query.ratings)!r} and put "
+        f"{'their records' if options.records_only else 'them and their files'} in {raw}"
         for query in queries
     ]
 
@@ -141,11 +142,8 @@ class _Crawl:
         lister = threading.Thread(target=self._list, args=(begun,), name="listing")
         try:
             with progress(self._query.site, older, quiet=self._options.quiet) as advance:
-                for task in self._state.pending(self._query, self._policy):
-                    self._waiting.append(task)
-                    if len(self._waiting) >= WAITING_LOW:
-                        self._work(pool, advance, until_waiting=WAITING_LOW // 2)
-                self._work(pool, advance, until_waiting=0)
+                if not self._options.records_only:
+                    self._fetch_leftovers(pool, advance)
                 lister.start()
                 self._work(pool, advance, until_waiting=None)
         finally:
@@ -158,6 +156,13 @@ class _Crawl:
                 lister.join()
             self._take_finished()
             self._commit()
+
+    def _fetch_leftovers(self, pool: ThreadPoolExecutor, advance: Advance) -> None:
+        for task in self._state.pending(self._query, self._policy):
+            self._waiting.append(task)
+            if len(self._waiting) >= WAITING_LOW:
+                self._work(pool, advance, until_waiting=WAITING_LOW // 2)
+        self._work(pool, advance, until_waiting=0)
 
     def _list(self, begun: Progress) -> None:
         """The listing thread: pages into the inbox, `PAGES_AHEAD` ahead at most; None ends it."""
@@ -212,6 +217,8 @@ class _Crawl:
 
     def _take_page(self, step: Step, advance: Advance) -> None:
         tasks = self._state.record(self._query, step, self._policy)
+        if self._options.records_only:
+            tasks = []
         self._waiting.extend(tasks)
         self._pages_held += 1
         self._run.listed += len(step.posts)

@@ -48,7 +48,6 @@ class Lister:
     def __init__(self, client: Client, query: Query, forms: tuple[Listing, ...]) -> None:
         self._client, self._query = client, query
         self._forms = list(forms)
-        self.requests = 0
 
     def page(self, below: int | None, count: int) -> Page:
         """The newest posts under an id. Raises `UserError` when there is no way."""
@@ -79,7 +78,6 @@ class Lister:
         attempt = 0
         while True:
             try:
-                self.requests += 1
                 body = self._client.listing(query.root + request.path, params, basic)
                 page = kind.parse(body, query.root, form)
                 if page.malformed and not page.posts:
@@ -106,32 +104,38 @@ class Lister:
 
     def _gave_up(self, fault: Exception, path: str) -> Exception:
         error = Unavailable(
-            f"{fault}, {self._client.retries + 1} times",
+            f"{self._without_secret(fault)}, {self._client.retries + 1} times",
             where=self._query.root + path,
             hint="the same command goes on where it stopped",
         )
-        return _Closed(str(fault), error) if isinstance(fault, BadAnswer) else error
+        closed = isinstance(fault, BadAnswer)
+        return _Closed(self._without_secret(fault), error) if closed else error
+
+    def _without_secret(self, error: Exception) -> str:
+        """What a site says, should it repeat the key that it was sent."""
+        credentials = self._query.credentials
+        return str(error).replace(credentials.secret, "…") if credentials else str(error)
 
     def _refused(self, refusal: Refused, path: str) -> Exception:
-        where = self._query.root + path
+        where, said = self._query.root + path, self._without_secret(refusal)
         match refusal.status:
             case 401:
                 return _Closed(
-                    str(refusal),
+                    said,
                     UserError(
-                        f"the site wants valid credentials ({refusal})",
+                        f"the site wants valid credentials ({said})",
                         where=where,
                         hint="see docs/crawling.md for where they go",
                     ),
                 )
             case 403 | 404 | 405 | 406 | 410:
-                return _Closed(str(refusal), UserError(str(refusal), where=where))
+                return _Closed(said, UserError(said, where=where))
             case 422:
                 return UserError(
-                    str(refusal), where=where, hint="anonymous searches take two tags on Danbooru"
+                    said, where=where, hint="anonymous searches take two tags on Danbooru"
                 )
             case _:
-                return UserError(str(refusal), where=where)
+                return UserError(said, where=where)
 
 
 class _Closed(Exception):

@@ -71,6 +71,9 @@ class FetchOptions(QueryOptions):
     connections: int = 8
     """Downloads in parallel."""
 
+    records_only: bool = False
+    """Record the posts and fetch no file; a later run without this fetches them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions(QueryOptions):

@@ -44,11 +44,25 @@ class Query:
 
 def queries_of(options: QueryOptions) -> list[Query]:
     """The queries that the options ask for. Raises `UserError` for what cannot be asked."""
+    _check_numbers(options)
     if options.site is None and (options.kind != "auto" or options.name or options.tags):
         given = "--kind" if options.kind != "auto" else "--name" if options.name else "--tags"
         raise UserError(f"{given} needs --site", hint=f"such as --site {DEFAULT_SITES[0]}")
     roots = DEFAULT_SITES if options.site is None else (options.site,)
     return [_query(root, options) for root in roots]
+
+
+def _check_numbers(options: QueryOptions) -> None:
+    bounds: dict[str, tuple[float, float]] = {
+        "limit": (0, 10**9), "rate": (0, 1000), "file_rate": (0, 1000), "retries": (0, 100),
+        "retry_wait": (0, 3600), "timeout": (0.1, 3600), "max_file_mb": (0, 10_000),
+        "max_megapixels": (0, 100_000), "connections": (1, 64),
+    }  # fmt: skip
+    for name, (low, high) in bounds.items():
+        value = getattr(options, name, None)
+        if value is not None and not low <= value <= high:
+            where = "--" + name.replace("_", "-")
+            raise UserError(f"{value} is not between {low:g} and {high:g}", where=where)
 
 
 def _query(site: str, options: QueryOptions) -> Query:

@@ -436,6 +436,16 @@ def test_any_schedule_of_faults(
     shutil.rmtree(workspace)
 
 
+def test_records_first_files_later(tmp_path: Path) -> None:
+    posts = list(make_posts(300, 13))
+    with serve(posts, "danbooru") as stand_in:
+        crawl(stand_in, "danbooru", tmp_path, records_only=True)
+        assert not stand_in.requests["file"]
+        assert {row["status"] for row in rows(tmp_path).values()} == {"listed"}
+        crawl(stand_in, "danbooru", tmp_path)
+    check_exact(posts, tmp_path)
+
+
 def test_two_crawls_at_once_are_refused(tmp_path: Path) -> None:
     with (
         serve(make_posts(3), "danbooru") as stand_in,

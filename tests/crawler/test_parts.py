@@ -196,6 +196,8 @@ def test_default_queries() -> None:
      ({"site": SITE, "listing": "html"}, "no html listing"),
      ({"site": SITE, "rating": ()}, "rating"),
      ({"site": "yande.re", "rating": ("sensitive",)}, "sensitive"),
+     ({"limit": -1}, "--limit"), ({"rate": float("nan")}, "--rate"),
+     ({"connections": 0}, "--connections"),
      ({"site": "https://x:99999", "kind": "danbooru"}, "not the root")],
 )  # fmt: skip
 def test_queries_that_cannot_be_asked(options: dict[str, object], what: str) -> None:
