@@ -132,6 +132,7 @@ def settings_of(options: CropOptions) -> CropSettings:
         detector=DetectorConfig(
             cascade=options.cascade,
             verifier=options.verifier,
+            working_side_px=options.working_side_px,
             min_score=options.min_score / 2,
             rotations_deg=ROTATIONS_DEG if options.rotated else (),
         ),

@@ -42,6 +42,7 @@ class Picture:
             raise BadPicture("empty file")
         image = self._open()
         self.format = image.format
+        self._whole: Image.Image | None = None
         width, height = image.size
         if width * height > max_megapixels * 1e6:
             raise BadPicture("too many pixels", width * height)
@@ -53,7 +54,9 @@ class Picture:
 
     def full(self) -> Image.Image:
         """The whole picture, RGB, first frame. Raises `BadPicture`."""
-        return self._decode(None)
+        if self._whole is None:
+            self._whole = self._decode(None)
+        return self._whole
 
     def reduced(self, long_side_px: int) -> RgbArray:
         """The picture at a fraction of its size, its long side at least `long_side_px` or whole.
@@ -61,7 +64,9 @@ class Picture:
         JPEG is decoded at the lower scale outright, which is several times faster; others are
         averaged over whole blocks. uint8 [h, w, 3]. Raises `BadPicture`.
         """
-        image = self._decode(long_side_px)
+        long_side = max(self.width, self.height)
+        scaled = self.format == "JPEG" and long_side >= 2 * long_side_px
+        image = self._decode(long_side_px) if scaled else self.full()
         factor = max(image.size) // long_side_px
         return np.asarray(image.reduce(factor) if factor > 1 else image)
 

@@ -30,6 +30,9 @@ class CropOptions(CommonOptions):
     verifier: Path | None = None
     """Another verifier (ONNX) behind the cascade."""
 
+    working_side_px: int = 384
+    """Long side of the picture while faces are looked for; 512 finds a few smaller ones more."""
+
     rotated: bool = False
     """Look for faces tilted by 25 degrees as well; three times the work."""
 

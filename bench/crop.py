@@ -1,0 +1,132 @@
+"""`bench crop`: the tutorials' cropping loop and ours on the same pictures."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from bench.faces import TrueFace, hits, read_truth
+from bench.options_crop import CropOptions
+from cli import emit_json, explain_dry_run
+from manifest import UserError
+from preprocess.crop import describe, finish, settings_of, work_on_all
+from preprocess.decode import SUFFIXES
+from preprocess.journal import Journal
+from preprocess.options import CropOptions as OurOptions
+from preprocess.sources import folder_tasks
+
+Box = tuple[float, float, float, float]
+Found = dict[str, list[Box]]
+REAL_DATA = Path(os.environ.get("AVATAR_SHARED", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Boxes found per picture of the folder (not enlarged), and the time for all copies."""
+
+    found: Found
+    seconds: float
+
+
+def run(options: CropOptions) -> None:
+    """Time both on copies of the same pictures; the last line is one JSON object."""
+    folder = options.pictures or REAL_DATA / "pictures" / "full"
+    cascade = options.naive_cascade or REAL_DATA / "cascade" / "lbpcascade_animeface.xml"
+    truth = read_truth(options.boxes or folder / "boxes.csv")
+    originals = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not originals:
+        raise UserError("holds no picture", where=str(folder))
+    if not cascade.is_file():
+        raise UserError("no such cascade", where=str(cascade), hint="give --naive-cascade")
+    if options.dry_run:
+        explain_dry_run(options, [f"crop {options.count} pictures twice"])
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = Path(scratch) / "pictures"
+        pictures.mkdir()
+        for number in range(options.count):
+            original = originals[number % len(originals)]
+            name = f"{number // len(originals):04d}-{original.name}"
+            shutil.copyfile(original, pictures / name)
+        naive = naive_loop(pictures, Path(scratch) / "naive", cascade)
+        ours = our_crop(pictures, Path(scratch), options)
+        peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    emit_json(
+        {
+            "speedup": round(naive.seconds / ours.seconds, 2),
+            "recall": recall(ours.found, truth),
+            "recall_naive": recall(naive.found, truth),
+            "peak_mb": round(peak_kb / 1024),
+            "pictures": options.count,
+            "pictures_per_s": round(options.count / ours.seconds, 1),
+            "pictures_per_s_naive": round(options.count / naive.seconds, 1),
+        }
+    )
+
+
+def naive_loop(pictures: Path, out: Path, cascade_path: Path) -> Outcome:
+    """The tutorials' loop: read, equalise, detect at full size, cut, resize; one process."""
+    out.mkdir()
+    cascade = cv2.CascadeClassifier(str(cascade_path))
+    found: Found = {}
+    with _Clock() as seconds:
+        for path in sorted(pictures.iterdir()):
+            picture = cv2.imread(str(path))
+            gray = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
+            boxes = cascade.detectMultiScale(
+                gray, scaleFactor=1.1, minNeighbors=5, minSize=(24, 24)
+            )
+            for number, (x, y, w, h) in enumerate(boxes):
+                face = cv2.resize(picture[y : y + h, x : x + w], (64, 64))
+                cv2.imwrite(str(out / f"{path.stem}-{number}.png"), face)
+            found[path.name] = [(float(x), float(y), float(w), float(h)) for x, y, w, h in boxes]
+    return Outcome(_first_copies(found), seconds())
+
+
+def our_crop(pictures: Path, scratch: Path, options: CropOptions) -> Outcome:
+    """What `preprocess crop` does, worker start, journal and tables included."""
+    ours = OurOptions(pictures=pictures, workspace=scratch, workers=options.workers)
+    settings = settings_of(ours)
+    folder = scratch / "faces"
+    (folder / "images").mkdir(parents=True)
+    with _Clock() as seconds:
+        tasks = list(folder_tasks(pictures))
+        with closing(Journal(folder / "journal.jsonl", describe(settings))) as journal:
+            for record in work_on_all(ours, settings, folder)(tasks):
+                journal.add(record)
+            records = list(journal.records())
+            finish(folder, journal, settings, {task.key for task in tasks})
+    found = {record.picture: [face.face_box for face in record.faces] for record in records}
+    return Outcome(_first_copies(found), seconds())
+
+
+class _Clock:
+    """Measures the block; call the value it gives for the seconds."""
+
+    def __enter__(self) -> Callable[[], float]:
+        self._start = time.perf_counter()
+        return lambda: self._seconds
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds = time.perf_counter() - self._start
+
+
+def _first_copies(found: Found) -> Found:
+    return {name[5:]: boxes for name, boxes in found.items() if name.startswith("0000-")}
+
+
+def recall(found: Found, truth: dict[str, list[TrueFace]]) -> float:
+    """The share of faces that some box hits, 0..1."""
+    faces = [(name, face) for name, listed in truth.items() for face in listed]
+    faces = [(name, face) for name, face in faces if face.kind != "other"]
+    hit = [any(hits(box, face.box) for box in found.get(name, [])) for name, face in faces]
+    return round(sum(hit) / max(len(hit), 1), 4)
