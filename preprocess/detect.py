@@ -37,8 +37,8 @@ _VIEWS: _Views = (
 _HOPELESS_LOGIT = -4.0
 # How near windows must be to count as one, as a share of their size: OpenCV's own default.
 _GROUP_EPS = 0.2
-# Log odds of a face = these times (mean logit of the views, log of the windows that agree, 1):
-# a logistic regression on pictures that neither was tested on (models/README.md).
+# Log odds of a face = these times (mean logit of the views, log of the windows that agree, 1).
+# How they were set, and on which pictures: models/README.md.
 _EVIDENCE = (3.0, 1.71, -13.76)
 
 
