@@ -28,7 +28,7 @@ class ArrayCache:
         path = self.folder / f"{key}.npz"
         if path.is_file():
             try:
-                with np.load(path, allow_pickle=False) as kept:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                     return [kept[f"arr_{index}"] for index in range(len(kept.files))]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 log.warning("%s is damaged; making it again", path)

@@ -35,13 +35,18 @@ def check_labels(scores: Scores) -> Check:
     real = float(np.mean([group.real.accuracy for group in scores.accuracy]))
     number = f"right for {percent(fake)} of its attributes, for {percent(real)} in real faces"
     if mean_lift(scores) < LIFT_BROKEN:
-        verdicts = [_labels_lost(scores, fake, real)]
+        verdicts = [_labels_lost(scores)]
     else:
         verdicts = [*_lost_classes(scores), *_missed(scores)]
     return Check("Does it draw what you ask for?", number, verdicts)
 
 
-def _labels_lost(scores: Scores, fake: float, real: float) -> Verdict:
+def _labels_lost(scores: Scores) -> Verdict:
+    clearest = max(scores.accuracy, key=lambda group: group.real.accuracy - group.real.chance)
+    example = (
+        f"{_words([clearest.name])} is right for {percent(clearest.fake.accuracy)}, "
+        f"in real faces for {percent(clearest.real.accuracy)}"
+    )
     effect = scores.control.label_effect
     numbers = {"lift": mean_lift(scores), "label_effect": effect}
     if effect < LABEL_EFFECT:
@@ -49,7 +54,7 @@ def _labels_lost(scores: Scores, fake: float, real: float) -> Verdict:
             "ignores_labels",
             "broken",
             "It ignores what you ask for: another label with the same z gives the same picture "
-            f"(attributes right for {percent(fake)}, in real faces {percent(real)}).",
+            f"({example}).",
             numbers,
         )
     mixed = max(group.fake.association for group in scores.accuracy)
@@ -61,8 +66,7 @@ def _labels_lost(scores: Scores, fake: float, real: float) -> Verdict:
     return Verdict(
         "labels_shuffled",
         "broken",
-        f"What it draws has nothing to do with what you ask for: {how} "
-        f"(attributes right for {percent(fake)}, in real faces {percent(real)}).",
+        f"What it draws has nothing to do with what you ask for: {how} ({example}).",
         {**numbers, "association": mixed},
     )
 
@@ -138,7 +142,7 @@ def check_over_easy(scores: Scores) -> Check:
     if scores.pairs.sensitivity < Z_IGNORED:
         easy = []  # the same few pictures again and again: their accuracy has no spread to judge
     apart = _judges_apart(scores)
-    ratio = max((group.ratio for group in scores.accuracy), default=math.nan)
+    ratio = float(np.mean([group.ratio for group in scores.accuracy]))
     verdicts = []
     if easy:
         top = max(easy, key=lambda group: group.ratio)
@@ -156,7 +160,7 @@ def check_over_easy(scores: Scores) -> Check:
         verdicts.append(apart)
     return Check(
         "Is its accuracy honest?",
-        f"at most {ratio:.2f} of the accuracy on real faces",
+        f"{ratio:.2f} of the accuracy on real faces",
         verdicts,
         judged=bool(verdicts) or mean_lift(scores) >= LIFT_BROKEN,
     )
@@ -167,7 +171,11 @@ def _judges_apart(scores: Scores) -> Verdict | None:
     gaps = {
         group.name: group.ratio - second[group.name].ratio
         for group in scores.accuracy
-        if group.name in second and second[group.name].lift > 0 and group.ratio > RATIO_FLAWED
+        if group.name in second
+        and group.ratio > RATIO_FLAWED
+        and group.lift > LIFT_BROKEN
+        and not math.isnan(second[group.name].lift)
+        and second[group.name].z_above_real < -SURE_Z
     }
     name = max(gaps, key=lambda key: gaps[key], default=None)
     if name is None or gaps[name] < JUDGES_APART:

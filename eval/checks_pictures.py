@@ -14,6 +14,7 @@ COPIED, RATIO_MEMORISED = 0.1, 0.8
 SOFT, SOFT_BROKEN = 0.75, 0.6  # fine detail over the reals'
 NOISY, NOISY_BROKEN = 1.8, 2.5
 PRECISION_LOST, PRECISION_LOW = 0.2, 0.6  # over the reals' own
+STRANGE_BROKEN, STRANGE = 0.6, 0.25  # share stranger than 95 of 100 real faces
 RECALL_LOW = 0.5
 FRECHET_FAR = 0.6  # over the reals' total variance
 
@@ -24,9 +25,12 @@ def check_realism(scores: Scores) -> Check:
     precision = manifold.ratio("precision")
     far = scores.distances[0].over_variance
     numbers = {"precision": precision, "frechet_over_variance": far, "detail": detail}
+    strange = scores.strangeness.share
+    numbers["strange_share"] = strange
     among = (
-        f"{percent(manifold.fake.precision)} of them lie among real faces, "
-        f"where other real faces lie for {percent(manifold.real.precision)}"
+        f"{percent(strange)} are stranger than 95 of 100 real faces, and "
+        f"{percent(manifold.fake.precision)} lie among real faces (of other real ones "
+        f"{percent(manifold.real.precision)})"
     )
     verdicts = []
     if detail > NOISY:
@@ -48,28 +52,26 @@ def check_realism(scores: Scores) -> Check:
                 numbers,
             )
         )
-    if precision < PRECISION_LOST or (precision < PRECISION_LOW and far > FRECHET_FAR):
+    off_crowd = precision < PRECISION_LOST or (precision < PRECISION_LOW and far > FRECHET_FAR)
+    if off_crowd or strange > STRANGE_BROKEN:
         verdicts.append(
             Verdict(
                 "not_faces",
                 "broken",
-                f"Its pictures are not faces: {among} (Fréchet distance {far:.2f} of the "
-                "reals' variance).",
+                f"Its pictures are not faces: {among}.",
                 numbers,
             )
         )
-    elif precision < PRECISION_LOW:
+    elif precision < PRECISION_LOW or strange > STRANGE:
         verdicts.append(
             Verdict(
                 "low_precision",
                 "flawed",
-                f"Many of its pictures are unlike any real face: {among}.",
+                f"Many of its pictures do not look like real faces: {among}.",
                 numbers,
             )
         )
-    number = (
-        f"{percent(manifold.fake.precision)} do, {percent(manifold.real.precision)} of real ones"
-    )
+    number = f"{percent(strange)} are stranger than 95 of 100 real ones (5% is normal)"
     return Check("Do they look like real faces?", number, verdicts)
 
 

@@ -32,6 +32,7 @@ class JudgeSettings:
 
     images_seen: int = 100_000
     max_epochs: int = 25
+    least_images: int = 30_000
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -137,9 +138,10 @@ def train_judge(
 
 
 def steps_of(count: int, settings: JudgeSettings) -> int:
-    """How many updates: `images_seen`, but no more than `max_epochs` rounds over a small set."""
+    """How many updates: `images_seen`, fewer for a small set, but never below `least_images`."""
     batch = min(settings.batch, count)
-    return max(1, min(settings.images_seen, settings.max_epochs * count) // batch)
+    wanted = max(settings.least_images, settings.max_epochs * count)
+    return max(1, min(settings.images_seen, wanted) // batch)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

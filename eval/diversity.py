@@ -20,7 +20,7 @@ PRIMARY = ("hair_color", "eye_color")
 MIN_FACES = 6
 PAIRS_PER_CLASS = 100
 MAX_PAIRS = 4000
-MAX_ENLARGED_PAIRS = 300
+MAX_ENLARGED_PAIRS = 120
 Z_PAIRS = 200
 
 
@@ -107,10 +107,14 @@ def class_diversity(
     if not classes.names:
         return []
     rng = np.random.default_rng(seed)
-    per_class = max(2, min(PAIRS_PER_CLASS, max_pairs // len(classes.names)))
+    names = classes.names
+    if 2 * len(names) > max_pairs:
+        kept = np.sort(rng.permutation(list(names))[: max_pairs // 2]).tolist()
+        names = {key: names[key] for key in kept}
+    per_class = max(2, min(PAIRS_PER_CLASS, max_pairs // len(names)))
     scores: list[list[npt.NDArray[np.float32]]] = []
     for pictures, rows in ((fakes, classes.fake_rows), (reals, classes.real_rows)):
-        pairs = [random_pairs(rows[key], per_class, rng) for key in classes.names]
+        pairs = [random_pairs(rows[key], per_class, rng) for key in names]
         flat = pair_scores(pictures, np.concatenate(pairs), setting, device=device)
         scores.append(np.split(flat, np.cumsum([len(piece) for piece in pairs])[:-1]))
     return [
@@ -123,7 +127,7 @@ def class_diversity(
             _standard_error(real),
             len(fake),
         )
-        for (key, name), fake, real in zip(classes.names.items(), *scores, strict=True)
+        for (key, name), fake, real in zip(names.items(), *scores, strict=True)
     ]
 
 

@@ -26,6 +26,7 @@ from eval.options import Depth
 from eval.patches import second_judge
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
 from eval.scores import Scores, Subject
+from eval.strangeness import measure_strangeness
 from manifest.errors import UserError
 from manifest.vocabulary import UNKNOWN
 
@@ -155,6 +156,9 @@ def measure(
         memorisation=memorisation,
         control=control,
         detail=detail_ratio(drawn.pictures, reals.test_pictures),
+        strangeness=measure_strangeness(
+            drawn.pictures, reals.train_pictures, reals.test_pictures, seed
+        ),
         not_measured=not_measured,
     )
     return scores, drawn

@@ -14,6 +14,7 @@ from eval.distance import DistanceScores
 from eval.diversity import Diversity, PairDistance
 from eval.memorisation import Memorisation
 from eval.neighbours import ManifoldScores
+from eval.strangeness import Strangeness
 
 SCORES_SCHEMA_VERSION = 1
 
@@ -50,6 +51,7 @@ class Scores:
     memorisation: Memorisation
     control: Control
     detail: float
+    strangeness: Strangeness
     not_measured: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class Scores:
             "memorisation": self.memorisation.to_json(),
             "control": self.control.to_json(),
             "detail": self.detail,
+            "strangeness": self.strangeness.to_json(),
             "ladder": {
                 str(side): {
                     group.name: {"fake": group.fake.accuracy, "real": group.real.accuracy}

@@ -19,7 +19,7 @@ def toys() -> tuple[Reals, TrainedJudge, Material]:
         reals,
         None,
         device=torch.device("cpu"),
-        settings=JudgeSettings(images_seen=10_000),
+        settings=JudgeSettings(images_seen=10_000, least_images=0),
         quiet=True,
     )
     return reals, judge, make_material(reals, unseen, judge)

@@ -21,7 +21,7 @@ def test_a_planted_failure_is_named(toys: Toys, name: str) -> None:
     assert PLANTED[name][1] in [verdict.name for verdict in verdicts]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_real_faces_pass(toys: Toys, seed: int) -> None:
     reals, judge, material = toys
     plan = Plan(count=600, seed=seed, depth="quick")

@@ -1,0 +1,224 @@
+"""The commands, end to end on a tiny face set and snapshots of random weights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from acgan.nets import build_generator
+from acgan.snapshot import save_snapshot
+from eval.classifier import JudgeSettings
+from eval.compare import compare
+from eval.judge import classifier
+from eval.metrics import read_rows
+from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
+from eval.report import report
+from eval.watch import watch
+from manifest.errors import UserError
+from manifest.faces import FACE_COLUMNS
+from manifest.files import write_csv, write_json
+from manifest.vocabulary import Vocabulary
+from tests.eval.toy_faces import VOCABULARY, draw_toys
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make_workspace(root: Path, vocabulary: Vocabulary = VOCABULARY) -> Path:
+    """150 toy faces of 16 px and a run with one snapshot of random weights."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, VOCABULARY.sizes, (150, 2))
+    faces = root / "data" / "faces" / "toys"
+    (faces / "images").mkdir(parents=True)
+    rows, attributes = [], []
+    for index, picture in enumerate(draw_toys(labels, rng, 16)):
+        name = f"{index:04d}.png"
+        Image.fromarray(picture.transpose(1, 2, 0)).save(faces / "images" / name)
+        split = "test" if index % 3 == 0 else "train"
+        rows.append((name, str(index), name, 0, 0, 16, 16, 1, 1, name, split))
+        known = labels[index].tolist() if index % 7 else [-1, int(labels[index, 1])]
+        attributes.append((name, *VOCABULARY.decode(known).values()))
+    write_csv(faces / "faces.csv", FACE_COLUMNS, rows)
+    write_csv(faces / "attributes.csv", ("file_name", *VOCABULARY.names), attributes)
+    write_json(
+        faces / "dataset.json",
+        {"dataset_id": "toys", "image_size": 16, "vocabulary": VOCABULARY.to_json()},
+        schema_version=1,
+    )
+    add_snapshot(root, vocabulary, kimg=1)
+    return root
+
+
+def add_snapshot(root: Path, vocabulary: Vocabulary, *, kimg: int) -> None:
+    architecture = {
+        "kind": "small",
+        "image_size": 16,
+        "z_dim": 8,
+        "sizes": list(vocabulary.sizes),
+        "embedding": 8,
+        "first": 16,
+        "channels": [12, 8, 8, 8],
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(kimg)
+        generator = build_generator(architecture)
+    save_snapshot(
+        root / "runs" / "00000-toys" / "snapshots" / f"{kimg:07d}",
+        generator,
+        {
+            "architecture": architecture,
+            "vocabulary": vocabulary,
+            "image_size": 16,
+            "z_dim": 8,
+            "dataset_id": "toys",
+            "kimg": float(kimg),
+            "class_counts": {},
+            "label_rows": [[0] * len(vocabulary)],
+            "extra": {},
+        },
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_training() -> Iterator[None]:
+    """The judge's full training says nothing more here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "eval.judge.JudgeSettings", lambda: JudgeSettings(images_seen=3000, least_images=0)
+        )
+        patch.setattr("eval.ladder.GAN_TRAIN", JudgeSettings(images_seen=1000, least_images=0))
+        patch.setattr("eval.diversity.MAX_ENLARGED_PAIRS", 8)
+        yield
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_workspace(tmp_path_factory.mktemp("report"))
+
+
+def run_report(workspace: Path, capsys: pytest.CaptureFixture[str], **more: object) -> dict:
+    options = {"count": 120, "depth": "quick", "device": "cpu", "quiet": True, **more}
+    report(ReportOptions(workspace=workspace, **options))
+    return json.loads(capsys.readouterr().out)
+
+
+def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = run_report(workspace, capsys, depth="full")
+    assert content["dataset_id"] == "toys"
+    assert content["n"] == 120
+    hair = content["accuracy"]["hair_color"]
+    assert {"fake", "real", "ratio", "second_judge", "gan_train"} <= set(hair)
+    assert hair["real"] > hair["fake"]
+    assert {"fake", "real", "enlarged"} <= set(content["ms_ssim"])
+    assert content["z_sensitivity"] is not None
+    assert content["verdicts"], "random weights draw no faces"
+    assert "Inception" in content["not_measured"]["inception"]
+    assert list(content["ladder"]) == ["8", "16"]
+    page = (workspace / "runs/00000-toys/eval/report.html").read_text(encoding="utf-8")
+    assert content["verdicts"][0]["text"].split(":")[0] in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def test_two_reports_give_the_same_numbers(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (run_report(workspace, capsys) for _ in range(2))
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    rows = read_rows(workspace / "runs/00000-toys/eval/metrics.jsonl")
+    assert len(rows) == 1, "the same snapshot, count and seed is one row"
+
+
+def test_another_seed_gives_other_faces(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (run_report(workspace, capsys, seed=seed) for seed in (0, 1))
+    assert first["pair_distance"]["fake"] != second["pair_distance"]["fake"]
+
+
+def test_a_damaged_cache_is_made_again(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = run_report(workspace, capsys)
+    kept = list((workspace / "data/faces/toys").glob("classifier-*.safetensors"))
+    kept += (workspace / "data/faces/toys/eval-cache").glob("*.npz")
+    assert kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:100])
+    assert {**run_report(workspace, capsys), "seconds": 0} == {**before, "seconds": 0}
+
+
+def test_classifier(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    classifier(ClassifierOptions(workspace=workspace, device="cpu", quiet=True))
+    content = json.loads(capsys.readouterr().out)
+    assert Path(content["classifier"]).is_file()
+    assert content["accuracy"]["hair_color"] > 0.6
+    assert content["n_test"] == 50
+
+
+def test_watch_and_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_workspace(tmp_path)
+    add_snapshot(tmp_path, VOCABULARY, kimg=2)
+    options = WatchOptions(workspace=tmp_path, count=100, device="cpu", once=True, quiet=True)
+    watch(options)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["kimg"] for line in lines] == [1, 2]
+    watch(options)
+    assert capsys.readouterr().out == "", "everything was scored"
+    compare(CompareOptions(workspace=tmp_path, quiet=True))
+    content = json.loads(capsys.readouterr().out)
+    assert content["runs"]["00000-toys"]["kimg"] == 2
+    assert content["comparable"] is True
+
+
+def test_mistakes_are_one_line(tmp_path: Path, workspace: Path) -> None:
+    with pytest.raises(UserError, match="no training run here"):
+        report(ReportOptions(workspace=tmp_path))
+    with pytest.raises(UserError, match="no scored run here"):
+        compare(CompareOptions(workspace=tmp_path))
+    with pytest.raises(UserError, match="at least 50"):
+        report(ReportOptions(workspace=workspace, count=3))
+    with pytest.raises(UserError, match="no such file"):
+        report(ReportOptions(workspace=workspace, snapshot=tmp_path / "none.json"))
+    with pytest.raises(UserError, match=r"none\.pth: no such file"):
+        report(
+            ReportOptions(
+                workspace=workspace,
+                count=60,
+                device="cpu",
+                quiet=True,
+                inception=tmp_path / "none.pth",
+            )
+        )
+
+
+def test_a_file_that_is_no_weights(tmp_path: Path, workspace: Path) -> None:
+    pytest.importorskip("torch_fidelity")
+    from eval.inception import inception_distance
+
+    bad = tmp_path / "weights.pth"
+    bad.write_bytes(b"not weights")
+    faces = np.zeros((4, 3, 16, 16), dtype=np.uint8)
+    with pytest.raises(UserError, match="not a weights file"):
+        inception_distance(faces, faces, bad, seed=0, device=torch.device("cpu"))
+
+
+def test_snapshot_of_another_vocabulary(tmp_path: Path) -> None:
+    from manifest.vocabulary import load_vocabulary
+
+    make_workspace(tmp_path, load_vocabulary().only(["smile"]))
+    with pytest.raises(UserError, match="'smile', which the face set does not label"):
+        report(ReportOptions(workspace=tmp_path, device="cpu", quiet=True))
+
+
+def test_dry_run_writes_nothing(workspace: Path, tmp_path: Path) -> None:
+    before = sorted(workspace.rglob("*"))
+    command = [sys.executable, "-m", "eval", "report", "--workspace", str(workspace), "--dry-run"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "would draw 2000 faces" in done.stdout
+    assert sorted(workspace.rglob("*")) == before
