@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from manifest import UserError
+from manifest.faces import FaceSet, packed_path, read_face_set, read_faces
+from preprocess.export import export
+from preprocess.import_set import import_set
+from preprocess.options import ExportOptions, ImportOptions
+
+SIZE = 32
+PEOPLE = {  # number -> hair, eyes
+    1: ("blue", "red"),
+    2: ("blonde", "green"),
+    7: ("gray", "blue"),
+    12: ("pink", "brown"),
+}
+
+
+def pixels(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def png(number: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(number)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_zip(path: Path, files: dict[str, bytes | str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_folder(path: Path, files: dict[str, bytes | str]) -> Path:
+    for name, data in files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return path
+
+
+def pictures(folder: str) -> dict[str, bytes | str]:
+    return {f"{folder}{number}.png": png(number) for number in PEOPLE}
+
+
+def lines(form: str) -> str:
+    return "".join(form.format(n=n, hair=h, eyes=e) for n, (h, e) in PEOPLE.items())
+
+
+FORMS = {
+    "two colours": pictures("images/") | {"tags.csv": lines("{n},{hair} hair {eyes} eyes\n")},
+    "in a subfolder": {
+        f"extra/{name}": data
+        for name, data in (
+            pictures("images/") | {"tags.csv": lines("{n},{hair} hair {eyes} eyes\n")}
+        ).items()
+    },
+    "file,hair,eyes": pictures("images/")
+    | {"labels.csv": "file,hair,eyes\n" + lines("{n}.png,{hair},{eyes}\n")},
+    "own columns": pictures("")
+    | {
+        "attributes.csv": "file_name,eye_color,hair_color,note\n"
+        + lines("{n}.png,{eyes},{hair},x\n")
+    },
+    "tag counts": pictures("faces/")
+    | {"tags_clean.csv": lines("{n},touhou:99\t{hair} hair:5\t{eyes} eyes:3\tsmile:1\t\n")},
+    "hugging face csv": pictures("train/")
+    | {"train/metadata.csv": "file_name,hair_color,eye_color\n" + lines("{n}.png,{hair},{eyes}\n")},
+    "hugging face jsonl": pictures("test/")
+    | {
+        "test/metadata.jsonl": lines(
+            '{{"file_name": "{n}.png", "hair_color": "{hair}", "eye_color": "{eyes}"}}\n'
+        )
+    },
+    "booru spelling": pictures("")
+    | {"labels.csv": "file,hair,eyes\n" + lines("{n},{hair}_hair,{eyes} eyes\n")},
+}
+
+
+def imported(source: Path, workspace: Path, **options: object) -> FaceSet:
+    import_set(
+        ImportOptions(source=source, workspace=workspace, name="x", workers=1, rare=0, **options)
+    )
+    return read_face_set(workspace / "data" / "faces" / "x")
+
+
+def check(faces: FaceSet) -> None:
+    """The set holds all people with their labels and pixels, in the packed file too."""
+    packed = np.load(packed_path(faces))
+    decoded = [faces.vocabulary.decode(row) for row in faces.labels.tolist()]
+    assert [(row["hair_color"], row["eye_color"]) for row in decoded] == list(PEOPLE.values())
+    for index, number in enumerate(PEOPLE):
+        assert (packed[index].transpose(1, 2, 0) == pixels(number)).all()
+        assert (np.asarray(Image.open(faces.image_path(index))) == pixels(number)).all()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("make", [make_zip, make_folder])
+def test_every_form(form: str, make: object, tmp_path: Path) -> None:
+    source = make(tmp_path / "source.zip", FORMS[form])
+    check(imported(source, tmp_path / "w"))
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "s", {"gray/1.png": png(1), "silver/1.png": png(2)})
+    with pytest.raises(UserError, match=r"no label table.*--group"):
+        imported(make_folder(tmp_path / "t", {"a/1.png": png(1)}), tmp_path / "w")
+    faces = imported(source, tmp_path / "w", group="hair_color")
+    assert faces.vocabulary.names == ("hair_color",)
+    assert faces.labels[:, 0].tolist() == [3, 3]
+    assert len(set(faces.file_names)) == 2
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "stylegan"])
+def test_round_trip(form: str, tmp_path: Path) -> None:
+    first = imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
+    out = tmp_path / ("out.zip" if form == "stylegan" else "out")
+    export(ExportOptions(workspace=tmp_path / "w", format=form, out=out))
+    again = imported(out, tmp_path / "w2")
+    check(again)
+    assert again.splits.tolist() == first.splits.tolist()
+    before, after = (read_faces(faces.path) for faces in (first, again))
+    assert [face.group for face in before] == [face.group for face in after]
+
+
+def test_export_is_the_same_twice_and_one_hot(tmp_path: Path) -> None:
+    imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
+    for name in ("a.zip", "b.zip"):
+        export(ExportOptions(workspace=tmp_path / "w", format="stylegan", out=tmp_path / name))
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        labels = json.loads(archive.read("dataset.json"))["labels"]
+    assert [sum(row) for _, row in labels] == [2.0] * len(PEOPLE)
+    assert labels[0][0] == "00000/img00000000.png"
+
+
+def with_table(name: str, table: str | bytes) -> dict[str, bytes | str]:
+    return pictures("images/") | {name: table}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            with_table("tags.csv", "1,blue hair red eyes\n2,teal hair red eyes\n"),
+            "tags.csv:2.*teal",
+        ),
+        (with_table("tags.csv", "1,blue hair red eyes\n2,blue hair\n"), "tags.csv:2.*form"),
+        (with_table("tags.csv", "1,blue hair red eyes\n99,blue hair red eyes\n"), "tags.csv:2.*99"),
+        (
+            with_table("tags.csv", "1,blue hair red eyes\n1,pink hair red eyes\n"),
+            "tags.csv:2.*already",
+        ),
+        (with_table("labels.csv", "file,hair,eyes\n1.png,blue\n"), "labels.csv:2.*3 cells"),
+        (with_table("labels.csv", "file,hair,eyes\n1.png,blue,plaid\n"), "labels.csv:2.*plaid"),
+        (with_table("labels.csv", "file,hair,eyes\n,blue,red\n"), "labels.csv:2.*no picture"),
+        (with_table("labels.csv", "file,hair,eyes\n../1.png,blue,red\n"), "labels.csv:2.*climbs"),
+        (with_table("labels.csv", "file,year\n1.png,2011\n"), "labels.csv:1.*attribute"),
+        (with_table("labels.csv", "hair,eyes\nblue,red\n"), "labels.csv:1.*names the file"),
+        (with_table("labels.csv", b"file,hair\n1.png,bl\xff\n"), "labels.csv:2.*UTF-8"),
+        (with_table("labels.csv", ""), "labels.csv.*empty"),
+        (with_table("tags_clean.csv", "1,a:1\tb:2\n2,a:1\tb\n"), "tags_clean.csv:2.*tag:count"),
+        (with_table("images/metadata.jsonl", '{"file_name": "1.png"'), "jsonl:1.*JSON"),
+        (with_table("images/metadata.jsonl", '{"hair_color": "red"}'), "jsonl:1.*names the file"),
+        ({"labels.csv": "file,hair,eyes\n"}, "no picture"),
+    ],
+)
+def test_malformed_tables_name_file_and_row(
+    files: dict[str, bytes | str], message: str, tmp_path: Path
+) -> None:
+    for source in (make_folder(tmp_path / "f", files), make_zip(tmp_path / "z.zip", files)):
+        with pytest.raises(UserError, match=message) as error:
+            imported(source, tmp_path / "w")
+        assert "\n" not in str(error.value)
+
+
+def test_bad_rows_can_be_set_aside(tmp_path: Path) -> None:
+    table = "file,hair,eyes\n1.png,plaid,red\n99.png,blue,red\n2.png,blonde,\n7.png,unknown,blue\n"
+    files = with_table("labels.csv", table) | {"images/2.png": b"broken"}
+    faces = imported(make_folder(tmp_path / "s", files), tmp_path / "w", skip_bad_rows=True)
+    assert faces.file_names == ("7.png",)
+    assert faces.vocabulary.names == ("eye_color",)
+    rejects = (faces.path / "rejects.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[3] for line in rejects] == ["bad row", "bad row", "not a picture"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../evil.png", "/etc/evil.png", "a/../../evil.png", "C:/evil.png"]
+)
+def test_a_zip_that_climbs_out_is_refused(name: str, tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", FORMS["two colours"] | {name: png(1)})
+    with pytest.raises(UserError, match="climbs out"):
+        imported(source, tmp_path / "w")
+    assert not (tmp_path / "evil.png").exists()
+
+
+def test_a_zip_bomb_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("1.png", bytes(2**20))
+    data = bytearray(path.read_bytes())
+    claimed = (0xF0000000).to_bytes(4, "little")
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 24 : entry + 28] = claimed
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="would unpack to"):
+        imported(path, tmp_path / "w")
+
+
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x03\x04 half"])
+def test_what_is_no_zip_gives_a_line(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.zip").write_bytes(data)
+    with pytest.raises(UserError, match="neither a folder nor a readable zip"):
+        imported(tmp_path / "s.zip", tmp_path / "w")
+
+
+def test_size_resizes_and_the_second_import_does_nothing(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", FORMS["two colours"])
+    faces = imported(source, tmp_path / "w", size=16)
+    assert faces.image_size == 16
+    assert np.load(packed_path(faces)).shape == (4, 3, 16, 16)
+    before = packed_path(faces).stat().st_mtime_ns
+    assert imported(source, tmp_path / "w", size=16).dataset_id == faces.dataset_id
+    assert packed_path(faces).stat().st_mtime_ns == before
