@@ -5,7 +5,7 @@ from bench.options_crop import CropOptions
 from bench.options_eval import EvalOptions
 from bench.options_faces import FacesOptions
 from bench.options_generate import GenerateOptions
-from bench.options_train import TrainOptions
+from bench.options_train import GpuOptions, QualityOptions, TrainOptions
 from cli import Command, main
 
 COMMANDS = {
@@ -16,6 +16,10 @@ COMMANDS = {
         GenerateOptions, "bench.generate:run", "Milliseconds per avatar: PyTorch, ONNX Runtime."
     ),
     "train": Command(TrainOptions, "bench.train:run", "Training speed beside the tutorial loop."),
+    "quality": Command(
+        QualityOptions, "bench.quality:run", "Presets trained for equal time, then scored."
+    ),
+    "gpu": Command(GpuOptions, "bench.quality:run_gpu", "All that needs a GPU, in short parts."),
     "eval": Command(EvalOptions, "bench.eval:run", "Planted failures: does the report name them?"),
 }
 
