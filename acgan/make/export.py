@@ -104,6 +104,8 @@ def to_onnx(snapshot: Snapshot, notes: dict[str, Any], *, half: bool) -> bytes:
         raise Unavailable(
             f"{error.name} is not installed", hint="pip install -e '.[onnx]'"
         ) from None
+    for chatty in ("onnxscript", "onnx_ir", "torch.onnx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     info = snapshot.info
     example = (
         torch.zeros(2, info.z_dim),

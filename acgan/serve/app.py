@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 MOST_BODY_BYTES = MOST_UPLOAD_BYTES + 2**16
 WAITING_VISITORS = 100
 AT_ONCE = 4
+REMEMBERED_VISITORS = 64  # the one who has been away longest is forgotten first
 # The page and everything on it come from here; a browser then asks nobody else.
 CONTENT_POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -99,6 +100,7 @@ def build_app(studio: Studio, cupboard: Cupboard, host: str) -> Any:
 
     blocks = Page(studio).blocks
     blocks.queue(max_size=WAITING_VISITORS, default_concurrency_limit=AT_ONCE, api_open=False)
+    blocks.state_session_capacity = REMEMBERED_VISITORS
     app = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         blocks,

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from acgan.make.ask import MOST_SEED
 from acgan.request import RANDOM
 from acgan.serve import studio as st
 from acgan.serve.library import Library
@@ -51,10 +50,7 @@ class Controls:
             self.draw = gr.Button("Draw", variant="primary", elem_id="draw", min_width=90)
             self.reroll = gr.Button("Re-roll", elem_id="reroll", min_width=90)
         with gr.Row(equal_height=True):
-            self.seed = gr.Number(
-                st.new_seed, label="Seed", precision=0, minimum=0, maximum=MOST_SEED,
-                elem_id="seed", min_width=110,
-            )  # fmt: skip
+            self.seed = gr.Number(st.new_seed, label="Seed", step=1, elem_id="seed", min_width=110)
             self.lock = gr.Checkbox(
                 False, label="Lock seed", elem_id="lock", min_width=110,
                 info="Same characters, other features",

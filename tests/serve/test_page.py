@@ -23,6 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 WAIT_S = 40
+SETTLE_S = 1.5  # the page listens to its controls a moment after it shows them
 WIDTHS = {"desktop": 1280, "phone": 390}
 
 
@@ -36,6 +37,7 @@ class Visitor:
         self.driver.get(self.url)
         self.until(lambda: self.find("#draw"))
         self.until(lambda: self.value("#seed input"))
+        time.sleep(SETTLE_S)
 
     def find(self, selector: str) -> list[Any]:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
