@@ -157,9 +157,10 @@ class State:
         """Files that an earlier run listed and did not get, its passing failures included."""
         marks, ratings = (", ".join("?" * len(some)) for some in (PASSING, policy.ratings))
         self.connection.execute(
-            "UPDATE posts SET status = 'listed', reason = NULL WHERE site = ? "
-            f"AND status = 'failed' AND (reason IN ({marks}) OR reason GLOB 'http 5*') "
-            f"AND rating IN ({ratings})",
+            # The inner query reads the index alone, however many posts have failed for good.
+            "UPDATE posts SET status = 'listed', reason = NULL WHERE rowid IN "
+            "(SELECT rowid FROM posts WHERE site = ? AND status = 'failed' "
+            f"AND (reason IN ({marks}) OR reason GLOB 'http 5*')) AND rating IN ({ratings})",
             (query.site, *PASSING, *policy.ratings),
         )
         below = 2**62
