@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -40,25 +39,30 @@ def run_tasks(
     if workers == 1:
         yield from map(work, tasks)
         return
-    waiting = deque[Task]()  # tasks to repeat one by one, as one of them killed a process
     source = iter(tasks)
     while True:
+        suspects: list[Task] = []
         try:
-            yield from _run_pool(work, source, waiting, workers)
+            yield from _run_pool(work, source, suspects, workers, workers * IN_FLIGHT_PER_WORKER)
             return
         except BrokenProcessPool:
-            log.warning("a worker process died; repeating its %d tasks one by one", len(waiting))
-        while waiting:
-            task = waiting.popleft()
-            alone = deque[Task]()
+            log.warning("a worker process died; repeating its %d tasks one by one", len(suspects))
+        alone = iter(suspects)
+        while True:
+            culprit: list[Task] = []
             try:
-                yield from _run_pool(work, iter((task,)), alone, 1)
+                yield from _run_pool(work, alone, culprit, workers=1, in_flight=1)
+                break
             except BrokenProcessPool:
-                yield on_crash(task)
+                yield from map(on_crash, culprit)
 
 
 def _run_pool(
-    work: Callable[[Task], Result], source: Iterator[Task], unfinished: deque[Task], workers: int
+    work: Callable[[Task], Result],
+    source: Iterator[Task],
+    unfinished: list[Task],
+    workers: int,
+    in_flight: int,
 ) -> Iterator[Result]:
     """One pool's life. When it breaks, `unfinished` holds the tasks that were in flight."""
     running: dict[Future[Result], Task] = {}
@@ -71,7 +75,7 @@ def _run_pool(
             except BrokenProcessPool:
                 unfinished.append(task)
                 raise
-            if len(running) >= IN_FLIGHT_PER_WORKER * workers:
+            if len(running) >= in_flight:
                 yield from _finished(running)
         while running:
             yield from _finished(running)
