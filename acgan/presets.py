@@ -89,7 +89,7 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        rate_d=4e-3,
+        rate_d=3e-3,
         penalty_gamma=0.2,
         moments_weight=5.0,
     ),
