@@ -61,7 +61,11 @@ def crop(options: CropOptions) -> None:
     folder = face_set_folder(options.workspace, options.name)
     raw = Workspace(options.workspace).raw
     check_owner(folder, "crop")
-    tasks = list(folder_tasks(options.pictures) if options.pictures else crawled_tasks(raw))
+    tasks = list(
+        folder_tasks(options.pictures.resolve())
+        if options.pictures
+        else crawled_tasks(raw.resolve())
+    )
     where = str(options.pictures or raw)
     if not tasks:
         raise UserError("no picture here", where=where, hint="run `python -m crawler fetch`")
@@ -103,17 +107,18 @@ def _name_option(options: CropOptions) -> str:
 
 def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:
     """What runs `process_picture` on all tasks: worker processes, or a Ray cluster."""
-    work = functools.partial(process_picture, settings=settings, images=folder / "images")
+    images = (folder / "images").resolve()  # workers on a cluster start in another folder
+    work = functools.partial(process_picture, settings=settings, images=images)
+    on_crash = functools.partial(rejected, reason="crashed the decoder")
     if options.ray is not None:
         from preprocess.cluster import run_on_cluster  # an extra
 
-        absolute = functools.partial(work, images=(folder / "images").resolve())
-        return functools.partial(run_on_cluster, absolute, address=options.ray)
+        return functools.partial(run_on_cluster, work, address=options.ray, on_crash=on_crash)
     return functools.partial(
         run_tasks,
         work,
         workers=worker_count(options.workers),
-        on_crash=functools.partial(rejected, reason="crashed the decoder"),
+        on_crash=on_crash,
     )
 
 
