@@ -45,10 +45,10 @@ class CropOptions(CommonOptions):
     min_face_px: int = 40
     """Smallest face box side, in source pixels."""
 
-    min_sharpness: float = 0.02
+    min_sharpness: float = 0.06
     """Smallest squared Laplacian over variance, measured at 64 px; 0 keeps blurred faces."""
 
-    min_colourfulness: float = 16.0
+    min_colourfulness: float = 12.0
     """Smallest 90th percentile of the channel spread (0..255); 0 keeps gray drawings."""
 
     max_padding: float = 0.2
