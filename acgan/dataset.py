@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,14 +23,28 @@ log = logging.getLogger(__name__)
 RESIZE_CHUNK = 512
 
 
+class PackedRows:
+    """Some rows of a packed file, read from the disk when indexed: for sets beyond memory."""
+
+    def __init__(self, packed: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> None:
+        self._packed, self._rows = packed, rows
+        self.shape = (len(rows), *packed.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+        return np.asarray(self._packed[self._rows[index]])
+
+
 @dataclass(frozen=True)
 class Faces:
-    """Pictures uint8 [N,3,S,S] (an array, or a read-only memory map) and labels int64 [N,A].
+    """Pictures uint8 [N,3,S,S] (an array, or rows of a file) and labels int64 [N,A].
 
     Labels are class indices in the vocabulary's order, -1 for unknown.
     """
 
-    images: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8] | PackedRows
     labels: npt.NDArray[np.int64]
     vocabulary: Vocabulary
     dataset_id: str
@@ -57,20 +72,31 @@ def load_faces(
 ) -> Faces:
     """Read one split of a face set (all rows when `split` is None).
 
-    With `in_memory=False` pictures of the whole set stay in their packed file; with a split the
-    rows are copied. Another `image_size` than the set's resizes (antialiased). Raises `UserError`.
+    With `in_memory=False` the pictures stay in their packed file and are read row by row. Another
+    `image_size` than the set's resizes (antialiased), in memory. Raises `UserError`.
     """
     face_set = read_face_set(path)
-    images: npt.NDArray[np.uint8] = open_packed(face_set)
-    labels = face_set.labels
-    if split is not None:
-        rows = face_set.indices(split)
-        images, labels = images[rows], labels[rows]
+    packed = open_packed(face_set)
+    rows = np.arange(len(face_set)) if split is None else face_set.indices(split)
+    images: npt.NDArray[np.uint8] | PackedRows
+    if image_size is not None and image_size != packed.shape[-1]:
+        images = resize_images(packed[rows], image_size)
     elif in_memory:
-        images = np.array(images)
-    if image_size is not None and image_size != images.shape[-1]:
-        images = resize_images(images, image_size)
-    return Faces(images, labels, face_set.vocabulary, face_set.dataset_id, path)
+        images = np.array(packed[rows])
+    else:
+        images = PackedRows(packed, rows)
+    return Faces(images, face_set.labels[rows], face_set.vocabulary, face_set.dataset_id, path)
+
+
+def fits_in_memory(path: Path) -> bool:
+    """Whether a face set's pictures take at most half of the memory that is free now."""
+    face_set = read_face_set(path)
+    size = len(face_set) * 3 * face_set.image_size**2
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return True  # systems that do not say
+    return size <= free // 2
 
 
 def packed_path(face_set: FaceSet) -> Path:

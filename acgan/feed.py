@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acgan.dataset import Faces
+from acgan.dataset import Faces, PackedRows
 
 
 class Feed:
@@ -20,16 +20,18 @@ class Feed:
     ) -> None:
         self._device = device
         self._labels = torch.from_numpy(faces.labels).to(device)
-        self._resident = fits(faces.images.nbytes, device)
-        self._images = (
-            torch.from_numpy(np.asarray(faces.images)).to(device) if self._resident else None
-        )
         self._file = faces.images
-        self._cumulative = torch.from_numpy(np.cumsum(weights / weights.sum())).to(device)
+        self._images = None
+        if not isinstance(faces.images, PackedRows) and fits(faces.images.nbytes, device):
+            self._images = torch.from_numpy(faces.images).to(device)
+        # MPS has no float64.
+        self._dtype = torch.float32 if device.type == "mps" else torch.float64
+        cumulative = torch.from_numpy(np.cumsum(weights / weights.sum()))
+        self._cumulative = cumulative.to(device, self._dtype)
 
     def rows(self, batch: int, generator: torch.Generator) -> Tensor:
         """Row numbers int64 [batch], drawn with replacement by their weights."""
-        draws = torch.rand(batch, device=self._device, generator=generator, dtype=torch.float64)
+        draws = torch.rand(batch, device=self._device, generator=generator, dtype=self._dtype)
         return torch.searchsorted(self._cumulative, draws).clamp_(max=len(self._cumulative) - 1)
 
     def pictures(self, rows: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ class Feed:
 def fits(size_bytes: int, device: torch.device) -> bool:
     """Whether the pictures may lie on the device: at most half of what is free there."""
     if device.type != "cuda":
-        return True  # an array in memory is used where it is; a memory map is read through
+        return True  # it is used where it lies
     free, _ = torch.cuda.mem_get_info(device)
     return size_bytes <= free // 2
 

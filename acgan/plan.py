@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from acgan.dataset import Faces, load_faces
+from acgan.dataset import Faces, fits_in_memory, load_faces
 from acgan.options import TrainOptions
 from acgan.presets import Preset
 from acgan.rundir import (
@@ -82,9 +82,8 @@ def make_plan(options: TrainOptions) -> Plan:
     settings, origin = resolve_settings(options)
     budget = resolve_budget(options)
     workspace = Workspace(options.workspace)
-    faces = load_faces(
-        options.data or workspace.newest_face_set(), "train", image_size=options.image_size
-    )
+    data = options.data or workspace.newest_face_set()
+    faces = load_faces(data, "train", image_size=options.image_size, in_memory=fits_in_memory(data))
     if faces.image_size not in settings.image_sizes:
         raise UserError(
             f"preset {options.preset} draws {', '.join(map(str, settings.image_sizes))} px, "

@@ -18,7 +18,7 @@ import torch
 
 from acgan import train as training
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
-from acgan.dataset import load_faces
+from acgan.dataset import PackedRows, load_faces
 from acgan.options import TrainOptions
 from acgan.plan import make_plan
 from acgan.snapshot import load_snapshot
@@ -268,6 +268,16 @@ def test_shuffled_labels_are_shuffled(workspace: Path) -> None:
     assert not np.array_equal(straight.labels, shuffled.labels)
     assert straight.class_counts() == shuffled.class_counts()
     assert np.array_equal(straight.images, shuffled.images)
+
+
+def test_a_set_beyond_memory_trains_the_same(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_memory = train_now(options(workspace, kimg=0.064))
+    monkeypatch.setattr("acgan.plan.fits_in_memory", lambda path: False)
+    given = options(workspace, kimg=0.064, fresh=True)
+    assert isinstance(make_plan(given).faces.images, PackedRows)
+    assert_same(in_memory, train_now(given))
 
 
 def test_train_split_only(workspace: Path) -> None:
