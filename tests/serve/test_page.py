@@ -86,7 +86,7 @@ class Visitor:
         self.driver.execute_script("arguments[0].scrollIntoView({block:'center'})", box)
         box.click()
         box.send_keys(Keys.CONTROL, "a")
-        box.send_keys(text, Keys.ENTER)
+        box.send_keys(text, Keys.ENTER, Keys.TAB)
         self.until(lambda: text in self.value(f"#attribute-{slot} input"))
 
     def download(self, selector: str, ending: str) -> Path:
@@ -209,6 +209,7 @@ def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
 def test_options_tell_what_is_known_and_what_was_never_seen(visitor: Visitor) -> None:
     visitor.set_option(0, "orange")
     assert "never seen" in visitor.value("#attribute-0 input")
+    visitor.draw()
     visitor.until(lambda: "orange hair" in visitor.find("#note")[0].text)
 
 
