@@ -89,10 +89,8 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        rate_d=4e-3,
-        class_weight_g=0.75,
-        penalty_gamma=0.2,
-        moments_weight=5.0,
+        batch=16,
+        penalty_gamma=1.0,
     ),
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",

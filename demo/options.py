@@ -15,13 +15,13 @@ class DemoOptions(CommonOptions):
     workspace: Path = Path("demo-run")
     """Folder of the demo: the booru's files, data/, runs/ and avatars/."""
 
-    pictures: int = 2600
+    pictures: int = 2000
     """Illustrations on the drawn booru."""
 
     size: int = 64
     """Side of a face, px."""
 
-    kimg: float = 60.0
+    kimg: float = 28.0
     """Training length, in thousands of pictures shown to the discriminator."""
 
     seed: int = 0

@@ -133,7 +133,7 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
         ),
         stage(
             "Score it with a classifier that it has never met",
-            *("eval", "report"),
+            *("eval", "report", "--depth", "quick", "--count", "1000"),
             leaves="runs",
         ),
         stage(

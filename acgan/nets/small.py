@@ -21,18 +21,20 @@ from acgan.nets.blocks import (
 
 
 class Stage(nn.Module):
-    """Convolution, PixelShuffle x2, BatchNorm, scale and shift from the latent, ReLU."""
+    """Convolution, PixelShuffle x2, blur, BatchNorm, scale and shift from the latent, ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, latent: int) -> None:
         super().__init__()
         self.conv = icnr_(nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1))
         self.shuffle = nn.PixelShuffle(2)
+        # ICNR starts without a grid, the blur keeps gradients from drawing one (1806.02658).
+        self.blur = nn.Sequential(nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1))
         self.norm = BatchNorm(channels_out, affine=False)
         self.scale = nn.Linear(latent, channels_out)
         self.shift = nn.Linear(latent, channels_out)
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
-        x = self.norm(self.shuffle(self.conv(x)))
+        x = self.norm(self.blur(self.shuffle(self.conv(x))))
         scale, shift = self.scale(latent)[:, :, None, None], self.shift(latent)[:, :, None, None]
         return torch.relu(x * (1 + scale) + shift)
 
