@@ -83,7 +83,7 @@ def label_rows(
 
     A class name is taken as it is; `any` leaves the attribute to the generator; `random`, and
     whatever is not asked for, comes from a training face's own labels, one face per picture, chosen
-    among those that agree best with the classes asked for.
+    among those that agree best with the classes asked for and, of these, leave least unknown.
     """
     fixed = {
         a: group.index_of(asked[group.name])
@@ -96,6 +96,8 @@ def label_rows(
     agreement = sum((table[:, a] == value).astype(int) for a, value in fixed.items())
     if fixed:
         table = table[agreement == agreement.max()]
+    unknown = (np.delete(table, list(fixed), axis=1) == UNKNOWN).sum(axis=1)
+    table = table[unknown == unknown.min()]
     generator = np.random.default_rng(seed)
     rows = table[[int(generator.integers(len(table))) for _ in range(count)]]
     for a, group in enumerate(vocabulary):
