@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -28,7 +29,7 @@ def draw_crowd(folder: Path, count: int, seed: int, *, quiet: bool) -> int:
     drawn = 0
     with (
         progress("drawing", count, quiet=quiet) as advance,
-        ProcessPoolExecutor() as pool,
+        ProcessPoolExecutor(initializer=_leave_stopping_to_the_parent) as pool,
     ):
         advance(count - len(todo) * CHUNK)
         for amount in pool.map(partial(_draw_chunk, folder, seed), todo):
@@ -52,6 +53,11 @@ def read_crowd(folder: Path, count: int, seed: int) -> Iterator[dict[str, Any]]:
 def picture_path(folder: Path, md5: str, file_ext: str) -> Path:
     """Where a drawn picture's bytes lie."""
     return folder / "files" / md5[:2] / f"{md5}.{file_ext}"
+
+
+def _leave_stopping_to_the_parent() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _draw_chunk(folder: Path, seed: int, start: int) -> int:

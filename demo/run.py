@@ -74,6 +74,7 @@ class State:
 
 def run(options: DemoOptions) -> None:
     """Run what is missing; the last line on stdout is one JSON object that says where all lies."""
+    _check(options)
     state = State.read(options.workspace)
     stages = stages_of(options, state.port)
     missing = [stage for stage in stages if not state.has(stage)]
@@ -195,6 +196,16 @@ def _run_stage(stage: Stage, options: DemoOptions, port: int) -> None:
             where=stage.shown(),
             hint="its message is above; the same demo command goes on here",
         )
+
+
+def _check(options: DemoOptions) -> None:
+    sizes = (16, 32, 64, 96, 128, 256)
+    if options.size not in sizes:
+        raise UserError(f"{options.size} is not one of {sizes}", where="--size")
+    if options.pictures < 100:
+        raise UserError("a crowd has at least 100 pictures", where="--pictures")
+    if not options.kimg > 0:
+        raise UserError("training needs more than 0 kimg", where="--kimg")
 
 
 def _free_port() -> int:

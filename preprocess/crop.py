@@ -122,8 +122,31 @@ def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> W
     )
 
 
+BOUNDS = {
+    "enlarge": (0.5, 10.0),
+    "min_score": (0.0, 1.0),
+    "min_face_px": (1, 10_000),
+    "max_padding": (0.0, 1.0),
+    "max_aspect": (1.0, 1000.0),
+    "max_megapixels": (0.01, 1000.0),
+    "working_side_px": (48, 4096),
+    "workers": (0, 256),
+}
+
+
+def check_numbers(options: CropOptions) -> None:
+    """Raise `UserError` for an option out of its bounds (`nan` is out of all)."""
+    for name, (low, high) in BOUNDS.items():
+        if not low <= getattr(options, name) <= high:
+            where = f"--{name.replace('_', '-')}"
+            raise UserError(
+                f"{getattr(options, name)} is not between {low:g} and {high:g}", where=where
+            )
+
+
 def settings_of(options: CropOptions) -> CropSettings:
-    """What decides the outcome, from the options."""
+    """What decides the outcome, from the options. Raises `UserError` for a number out of bounds."""
+    check_numbers(options)
     return CropSettings(
         size=options.size,
         enlarge=options.enlarge,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,7 +42,8 @@ def folder_tasks(folder: Path) -> Iterator[PictureTask]:
         if path.suffix.lower() not in SUFFIXES and path.suffix:
             others += 1
             continue
-        yield _folder_task(path, relative.as_posix())
+        # A name that is not UTF-8 goes into the tables with \x.. in place of the odd bytes.
+        yield _folder_task(path, os.fsencode(relative.as_posix()).decode(errors="backslashreplace"))
     if others:
         log.info("%d files without a picture's suffix are left out", others)
 
