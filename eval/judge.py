@@ -11,10 +11,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from acgan.snapshot import choose_device
 from cli import emit_json, explain_dry_run, next_step, progress
 from eval.accuracy import read_group
 from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, steps_of, train_judge
-from eval.devices import choose_device
 from eval.options import ClassifierOptions
 from eval.reals import Reals, load_reals, scorable_groups
 from eval.standalone import keep_standalone

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from acgan.snapshot import Snapshot, load_snapshot
+from acgan.snapshot import Snapshot, choose_device, load_snapshot
 from cli import emit_json, explain_dry_run, next_step, progress
 from eval.cache import ArrayCache
 from eval.checks import run_checks
-from eval.devices import choose_device
 from eval.judge import obtain_judge
 from eval.measure import Drawn, Plan, measure
 from eval.metrics import append_row

@@ -6,8 +6,8 @@ import logging
 import time
 from pathlib import Path
 
+from acgan.snapshot import choose_device
 from cli import emit_json, explain_dry_run
-from eval.devices import choose_device
 from eval.measure import Plan
 from eval.metrics import read_rows
 from eval.options import WatchOptions
