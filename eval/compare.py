@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from cli import emit_json, explain_dry_run
 from eval.metrics import Row, read_rows
 from eval.options import CompareOptions
+from eval.summary import summarise
 from manifest.errors import UserError
 from manifest.workspace import Workspace
 
@@ -24,7 +23,7 @@ def compare(options: CompareOptions) -> None:
         explain_dry_run(options, [f"read {run / 'eval' / 'metrics.jsonl'}" for run in runs])
         return
     rows = {run.name: newest_row(run) for run in runs}
-    summaries = {name: summary(row) for name, row in rows.items()}
+    summaries = {name: compared(row) for name, row in rows.items()}
     if not options.quiet:
         Console(stderr=True).print(_table(summaries))
     emit_json({"runs": summaries, "comparable": comparable(list(rows.values()))})
@@ -51,29 +50,13 @@ def comparable(rows: list[Row]) -> bool:
     return len({tuple(row.get(key) for key in keys) for row in rows}) == 1
 
 
-def summary(row: Row) -> dict[str, Any]:
-    """The few numbers that decide, from one row of metrics.jsonl."""
-    first = row["distance"][0]
+def compared(row: Row) -> dict[str, Any]:
+    """The numbers that decide, from one row of metrics.jsonl."""
     return {
-        "kimg": row["kimg"],
-        "dataset_id": row["dataset_id"],
-        "n": row["n"],
-        "accuracy_ratio": _mean([group["ratio"] for group in row["accuracy"].values()]),
-        **{f"accuracy_{name}": group["fake"] for name, group in row["accuracy"].items()},
-        "ms_ssim_fake": row["ms_ssim"]["fake"],
-        "ms_ssim_real": row["ms_ssim"]["real"],
-        "z_sensitivity": row["z_sensitivity"],
-        "precision": row["manifold"]["fake"]["precision"],
-        "recall": row["manifold"]["fake"]["recall"],
-        "frechet_over_real_halves": first["frechet_over_real_halves"],
-        "copied_share": row["memorisation"]["copied_share"],
+        **{key: row[key] for key in ("kimg", "dataset_id", "n", "n_real")},
+        **summarise(row),
         "verdicts": [verdict["name"] for verdict in row["verdicts"]],
     }
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    return round(float(np.mean(known)), 4) if known else None
 
 
 def _table(summaries: dict[str, dict[str, Any]]) -> Table:

@@ -21,6 +21,7 @@ from eval.options import ReportOptions
 from eval.page import write_page
 from eval.reals import Reals, load_reals
 from eval.scores import Scores
+from eval.summary import summarise
 from eval.verdicts import verdicts_of
 from manifest.errors import UserError
 from manifest.runs import read_snapshot_info
@@ -117,6 +118,7 @@ def publish(
     """Write report.html, samples.png and a row of metrics.jsonl; return the row."""
     checks = run_checks(scores)
     content = scores.to_json()
+    content["summary"] = summarise(content)
     content["verdicts"] = [verdict.to_json() for verdict in verdicts_of(checks)]
     content["seconds"] = round(seconds, 1)
     history = append_row(out / "metrics.jsonl", content)

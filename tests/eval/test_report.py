@@ -121,10 +121,30 @@ def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert content["verdicts"], "random weights draw no faces"
     assert "Inception" in content["not_measured"]["inception"]
     assert list(content["ladder"]) == ["8", "16"]
+    check_summary(content)
     page = (workspace / "runs/00000-toys/eval/report.html").read_text(encoding="utf-8")
     assert content["verdicts"][0]["text"].split(":")[0] in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "https://" not in page
+
+
+def check_summary(content: dict) -> None:
+    """The names that docs/scores.md promises to benches, with the long form's values."""
+    found = content["summary"]
+    distance, manifold = content["distance"][0], content["manifold"]
+    assert found["fd"] == distance["frechet"]
+    assert found["fd_real_halves"] == distance["frechet_real_halves"]
+    assert found["fd_at_half_count"] == pytest.approx(
+        found["fd_real_halves"] * found["fd_over_real_halves"], rel=1e-4
+    )
+    assert (found["recall"], found["recall_real"]) == (
+        manifold["fake"]["recall"],
+        manifold["real"]["recall"],
+    )
+    assert found["accuracy_ratio_hair_color"] == content["accuracy"]["hair_color"]["ratio"]
+    assert found["ms_ssim"] == content["ms_ssim"]["fake"]
+    assert found["ms_ssim_within"] == content["ms_ssim"]["class_of"]
+    assert all(value is not None for value in found.values())
 
 
 def test_two_reports_give_the_same_numbers(
