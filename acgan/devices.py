@@ -7,6 +7,7 @@ from typing import assert_never
 import torch
 
 from acgan.options import Device
+from acgan.presets import Precision
 from manifest.errors import Unavailable, UserError
 
 
@@ -33,3 +34,22 @@ def choose_device(wanted: Device, threads: int | None = None) -> torch.device:
             return torch.device("mps")
         case _:
             assert_never(wanted)
+
+
+def computes_in_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether convolutions run in bfloat16: where the hardware has instructions for it.
+
+    Elsewhere bfloat16 is emulated and several times slower than float32.
+    """
+    match precision:
+        case "float32":
+            return False
+        case "bfloat16":
+            return True
+        case "auto":
+            if device.type == "cpu":
+                found = torch.cpu.get_capabilities()
+                return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+            return device.type == "cuda" and torch.cuda.is_bf16_supported()
+        case _:
+            assert_never(precision)

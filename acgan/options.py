@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from acgan.presets import AdversarialLoss, Augmentation, ClassLoss, Penalty, PresetName
+from acgan.presets import AdversarialLoss, Augmentation, ClassLoss, Penalty, Precision, PresetName
 from cli import CommonOptions
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -76,6 +76,9 @@ class TrainOptions(DeviceOptions):
 
     augmentation: Augmentation | None = None
     """Ablation: what pictures go through before the discriminator (geometry only)."""
+
+    precision: Precision | None = None
+    """Of the convolutions; auto takes bfloat16 where the hardware has instructions for it."""
 
     temper: float | None = None
     """Draw rare classes more often: weight of a picture = frequency to minus this power."""

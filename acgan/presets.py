@@ -11,7 +11,10 @@ ClassLoss = Literal["none", "ac", "adc"]
 Penalty = Literal["none", "r1", "r1r2", "dragan"]
 Augmentation = Literal["none", "translate", "translate-cutout"]
 RateDecay = Literal["none", "second-half", "cosine"]
-PresetName = Literal["small", "recipe"]
+Precision = Literal["auto", "float32", "bfloat16"]
+PresetName = Literal[
+    "small", "recipe", "modern", "acgan", "dcgan", "dcgan-64", "dcgan-5x5", "dcgan-residual"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,7 @@ class Preset:
     generator_every: int = 1
     shared_fakes: bool = False
     separate_passes: bool = False
+    precision: Precision = "auto"
     ema_half_life_kimg: float = 4.4
     ema_ramp: float = 0.05
 
@@ -101,6 +105,7 @@ PRESETS: dict[str, Preset] = {
         label_drop=0.0,
         mirror=False,
         flag_weight=1.0,
+        precision="float32",
     ),
     "modern": Preset(
         source="this project, for a GPU: R3GAN (2501.05441), ADC-GAN (2107.10060), ReACGAN heads",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from acgan.augment import augment
+from acgan.devices import computes_in_bf16
 from acgan.feed import Feed, drop_labels
 from acgan.losses import (
     class_accuracy,
@@ -49,6 +50,7 @@ class Step:
     def __init__(self, plan: Plan, nets: Nets, device: torch.device, world: World) -> None:
         self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
         self.device, self.world = device, world
+        self.bf16 = computes_in_bf16(plan.settings.precision, device)
         self.weights = group_weights(
             plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
         )
@@ -163,8 +165,7 @@ class Step:
         return {name: value.detach() for name, value in stats.items()}
 
     def _autocast(self) -> AbstractContextManager[None]:
-        """bf16 for the convolutions on CUDA; float32 elsewhere (bf16 is slow on CPUs)."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def _augment(self, images: Tensor, draws: Draws, which: int) -> tuple[Tensor, Tensor]:
         settings = self.settings

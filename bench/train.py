@@ -18,7 +18,7 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from acgan.cost import measure_cost, synthetic_plan
-from acgan.devices import choose_device
+from acgan.devices import choose_device, computes_in_bf16
 from acgan.ema import update_ema
 from acgan.feed import Feed
 from acgan.list_presets import NATIVE_SIZE
@@ -116,9 +116,9 @@ def wait(device: torch.device) -> None:
 
 
 def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
-    """TFLOP/s of a large matrix product: bf16 on CUDA, float32 on a CPU. The best of a few."""
-    on_gpu = device.type == "cuda"
-    size, dtype = (8192, torch.bfloat16) if on_gpu else (1024, torch.float32)
+    """TFLOP/s of a large matrix product in the precision that training takes; the best of a few."""
+    size = 8192 if device.type == "cuda" else 1024
+    dtype = torch.bfloat16 if computes_in_bf16("auto", device) else torch.float32
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = 0.0
     for _ in range(repeats):

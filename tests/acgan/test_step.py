@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import torch
 from acgan.cost import measure_cost, synthetic_plan
 from acgan.feed import Feed
 from acgan.nets import build_discriminator, build_generator
+from acgan.nets.small import first_halving
 from acgan.parallel import World
-from acgan.presets import PRESETS
+from acgan.presets import PRESETS, PresetName
 from acgan.state import build_nets
 from acgan.step import Step, compile_nets
 
@@ -92,6 +94,22 @@ def test_compiled_is_eager(preset: str) -> None:
             )
             for a, b in pairs:
                 torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_every_preset_can_be_named() -> None:
+    assert get_args(PresetName) == tuple(PRESETS)
+
+
+def test_first_halving_is_a_4x4_convolution_of_stride_2() -> None:
+    pad, unshuffle, blocks = first_halving(5)
+    whole = torch.nn.Conv2d(3, 5, 4, stride=2, padding=1)
+    with torch.no_grad():
+        # Channel c * 4 + i * 2 + j of a block at (y, x) is pixel (2 y + i, 2 x + j) of channel c.
+        weight = blocks.weight.unflatten(1, (3, 2, 2)).permute(0, 1, 4, 2, 5, 3)
+        whole.weight.copy_(weight.reshape(5, 3, 4, 4))
+        whole.bias.copy_(blocks.bias)
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(blocks(unshuffle(pad(images))), whole(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
