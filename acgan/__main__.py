@@ -3,6 +3,7 @@
 from acgan.make.options import (
     ExportOptions,
     InterpolateOptions,
+    PackageOptions,
     ServeOptions,
     TraverseOptions,
 )
@@ -20,6 +21,9 @@ COMMANDS = {
         InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
     ),
     "export": Command(ExportOptions, "acgan.make.export:run", "Write the generator as ONNX."),
+    "package": Command(
+        PackageOptions, "acgan.make.package:run", "A snapshot, its scores and judge to give away."
+    ),
     "serve": Command(ServeOptions, "acgan.serve.app:run", "A web page on which to make avatars."),
 }
 

@@ -100,7 +100,8 @@ def choose(
     """With --best-of, each portrait in that z of the seed in which the classifier reads it best."""
     if options.best_of == 1:
         return portraits
-    reader = Reader(find_classifier(painter.info, options.workspace), painter.info)
+    classifier = find_classifier(painter.snapshot.path, painter.info, options.workspace)
+    reader = Reader(classifier, painter.info)
     places = [portrait.index or 0 for portrait in portraits]
     stride = max(places) + 1
     latents = painter.snapshot.random_z(stride * options.best_of, options.seed).numpy()

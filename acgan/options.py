@@ -102,7 +102,8 @@ class TrainOptions(DeviceOptions):
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions(DeviceOptions):
     snapshot: Path | None = None
-    """A snapshot's JSON or a run's folder; the workspace's newest, else the one shipped."""
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
 
     count: int = 16
     """How many pictures; with an attribute asked for as `each`, how many characters."""

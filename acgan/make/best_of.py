@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 CLASSIFIER_SCHEMA_VERSION = 1
 NOTES_FILE = "classifier.json"
+CLASSIFIER_FILE = "classifier.pt2"  # beside a packaged snapshot
 MOST_DRAWN_EACH = 256
 
 
@@ -91,8 +92,14 @@ def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
     ]
 
 
-def find_classifier(info: SnapshotInfo, workspace: Path) -> Path:
-    """The classifier trained on the snapshot's own face set. Raises `UserError`."""
+def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path:
+    """The classifier trained on the snapshot's own face set: beside the snapshot, else cached.
+
+    Raises `UserError` when there is none.
+    """
+    packaged = snapshot.parent / CLASSIFIER_FILE
+    if packaged.is_file():
+        return packaged
     for table in sorted(Workspace(workspace).faces.glob("*/dataset.json")):
         if f'"{info.dataset_id}"' not in table.read_text(encoding="utf-8"):
             continue

@@ -1,4 +1,4 @@
-"""The options of `traverse`, `interpolate`, `export` and `serve`. No torch here."""
+"""The options of `traverse`, `interpolate`, `export`, `package` and `serve`. No torch here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from acgan.options import DeviceOptions
+from cli.options import CommonOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions(DeviceOptions):
     snapshot: Path | None = None
-    """A snapshot's JSON or a run's folder; the workspace's newest, else the one shipped."""
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
 
     seed: int = 0
     """The same seed, attributes and snapshot give the same pictures."""
@@ -81,7 +83,8 @@ class ExportOptions(DeviceOptions):
     """Write the generator as one ONNX file that says how to use it."""
 
     snapshot: Path | None = None
-    """A snapshot's JSON or a run's folder; the workspace's newest, else the one shipped."""
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
 
     out: Path = Path("generator.onnx")
     """The file to write."""
@@ -91,6 +94,27 @@ class ExportOptions(DeviceOptions):
 
     checks: int = 8
     """On how many random inputs to compare with PyTorch before writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageOptions(CommonOptions):
+    """Put a snapshot, its scores, its judge and a model card into one folder to give away."""
+
+    snapshot: Path | None = None
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
+
+    out: Path = Path("models")
+    """Where to make the folder. What lies in acgan/models ships with the project."""
+
+    name: str | None = None
+    """The folder's name, and the snapshot's; the run's by default."""
+
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """fp16 halves the weights on disk; the pictures change by a hair, and their recipes with it."""
+
+    about: str = ""
+    """For the model card: where the faces came from, and who may use the model for what."""
 
 
 @dataclass(frozen=True, kw_only=True)

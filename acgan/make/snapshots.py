@@ -13,12 +13,12 @@ from manifest.errors import UserError
 from manifest.runs import read_snapshot_info
 from manifest.workspace import Workspace
 
-SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
+SHIPPED = Path(__file__).resolve().parents[1] / "models"  # a folder each, as `package` writes it
 
 
 def shipped_snapshots() -> list[Path]:
-    """The snapshots that come with the project."""
-    return with_weights(sorted(SHIPPED.glob("*.json")))
+    """The snapshots that come with the project, by name; the first is the usual one."""
+    return with_weights(sorted(SHIPPED.glob("*/*.json")))
 
 
 def with_weights(paths: list[Path]) -> list[Path]:
@@ -27,7 +27,12 @@ def with_weights(paths: list[Path]) -> list[Path]:
 
 
 def find_snapshot(path: Path | None, workspace: Path) -> Path:
-    """The snapshot's JSON. Raises `UserError` when there is none."""
+    """The snapshot's JSON: of a run, a packaged folder, or one shipped, by its name.
+
+    Raises `UserError` when there is none.
+    """
+    if path is not None and len(path.parts) == 1 and not path.exists():
+        path = SHIPPED / path if (SHIPPED / path).is_dir() else path
     if path is not None and path.is_dir():
         inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
         inside = with_weights(inside)
@@ -41,7 +46,7 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
         return newest
     shipped = shipped_snapshots()
     if shipped:
-        return shipped[-1]
+        return shipped[0]
     raise UserError(
         "no snapshot here",
         where=str(Workspace(workspace).runs),

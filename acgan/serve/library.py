@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import threading
 from collections import OrderedDict
@@ -16,6 +15,7 @@ import torch
 
 from acgan.make.ask import class_label, phrase
 from acgan.make.painter import Painter, snapshot_name
+from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.snapshots import all_snapshots
 from acgan.request import ANY, RANDOM
 from acgan.snapshot import load_snapshot
@@ -78,7 +78,7 @@ class Library:
     def choices(self, name: str) -> dict[str, list[Choice]]:
         """Per attribute, (text, value) of every option: training faces and measured accuracy."""
         info = self.infos[name]
-        accuracy = measured_accuracy(self._paths[name], info.weights_sha256)
+        accuracy = accuracy_per_class(scores_of(self._paths[name], info.weights_sha256))
         return {
             group.name: [
                 ("Random", RANDOM),
@@ -109,26 +109,6 @@ def option_text(label: str, count: int, accuracy: float | None) -> str:
     """`blonde · 2,123 faces · 93% right`."""
     seen = f"{count:,} face{'' if count == 1 else 's'}" if count else "never seen"
     return f"{label} · {seen}" + (f" · {accuracy:.0%} right" if accuracy is not None else "")
-
-
-def measured_accuracy(snapshot: Path, weights_sha256: str) -> dict[str, dict[str, float]]:
-    """Per attribute and class, how often the judge saw what was asked; empty when not measured."""
-    folder = snapshot.parent
-    run = folder.parent if folder.name == "snapshots" else folder
-    try:
-        lines = (run / "eval" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-        row = next(row for row in reversed(rows) if row["snapshot_hash"] == weights_sha256)
-        return {
-            group: {
-                name: float(scores["fake"])
-                for name, scores in found.get("per_class", {}).items()
-                if scores.get("fake") is not None
-            }
-            for group, found in row["accuracy"].items()
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return {}
 
 
 def unseen(info: SnapshotInfo, asked: Mapping[str, str]) -> list[str]:

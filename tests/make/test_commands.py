@@ -111,7 +111,7 @@ def test_the_newest_snapshot_else_the_shipped_one(
     newest = workspace / "runs/00001-tiny/snapshots/0000001000.json"
     assert find_snapshot(None, workspace) == newest
     assert find_snapshot(workspace / "runs/00001-tiny", tmp_path) == newest
-    monkeypatch.setattr("acgan.make.snapshots.SHIPPED", newest.parent)
+    monkeypatch.setattr("acgan.make.snapshots.SHIPPED", workspace / "runs/00001-tiny")
     assert find_snapshot(None, tmp_path) == newest
     monkeypatch.setattr("acgan.make.snapshots.SHIPPED", tmp_path)
     with pytest.raises(UserError, match="no snapshot here"):

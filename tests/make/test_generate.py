@@ -107,7 +107,8 @@ def judged(workspace: Path, tmp_path: Path, painter: Painter) -> Path:
 
 
 def test_best_of_takes_what_the_classifier_sees_best(judged: Path, painter: Painter) -> None:
-    reader = Reader(find_classifier(painter.info, judged), painter.info)
+    classifier = find_classifier(painter.snapshot.path, painter.info, judged)
+    reader = Reader(classifier, painter.info)
 
     def scores(folder: Path) -> np.ndarray:
         pictures, rows = [], []

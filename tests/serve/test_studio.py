@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from acgan.make.recipe import Portrait
+from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.vary import vary
 from acgan.serve.cupboard import Cupboard
-from acgan.serve.library import Library, measured_accuracy, option_text, unseen
+from acgan.serve.library import Library, option_text, unseen
 from acgan.serve.studio import Shown, Studio, Visit, remember, settings
 from manifest import UserError
 
@@ -156,13 +157,14 @@ def test_options_tell_faces_and_accuracy(studio: Studio, workspace: Path, tmp_pa
     snapshot = tmp_path / "runs/00001-x/snapshots/1.json"
     metrics = tmp_path / "runs/00001-x/eval/metrics.jsonl"
     metrics.parent.mkdir(parents=True)
-    scores = {"per_class": {"blue": {"fake": 0.5}, "red": {"fake": None}}}
+    few, none = {"fake": 1.0, "n_fake": 3}, {"fake": None, "n_fake": 0}
+    scores = {"per_class": {"blue": {"fake": 0.5, "n_fake": 50}, "red": none, "pink": few}}
     row = {"snapshot_hash": "abc", "accuracy": {"hair_color": scores}}
     metrics.write_text(json.dumps(row) + "\n")
-    assert measured_accuracy(snapshot, "abc") == {"hair_color": {"blue": 0.5}}
-    assert measured_accuracy(snapshot, "other") == {}
+    assert accuracy_per_class(scores_of(snapshot, "abc")) == {"hair_color": {"blue": 0.5}}
+    assert scores_of(snapshot, "other") is None
     metrics.write_text("{broken")
-    assert measured_accuracy(snapshot, "abc") == {}
+    assert scores_of(snapshot, "abc") is None
 
 
 def test_history_has_each_once_and_an_end(studio: Studio) -> None:
