@@ -115,7 +115,7 @@ def build_app(studio: Studio, cupboard: Cupboard, host: str) -> Any:
         footer_links=[],
         theme=gr.themes.Soft(
             font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-        ),
+        ).set(block_title_background_fill="none", block_title_padding="0"),
         css=CSS,
     )
     if is_loopback(host) and ":" not in host:

@@ -13,6 +13,7 @@ from acgan.serve.library import Library
 from acgan.serve.studio import Visit
 
 VISIT_LIFE_S = 3600
+ALWAYS_SHOWN = 2
 STRONGEST = ("the most telling latent number", "")
 
 
@@ -27,53 +28,59 @@ class Controls:
     def _lay_out(self) -> None:
         first = self._library.names[0]
         self.visit = gr.State(Visit(), time_to_live=VISIT_LIFE_S)
-        gr.Markdown(
-            "# Avatar maker\nChoose what it shall look like, draw, click one.", elem_id="title"
-        )
+        with gr.Row(elem_id="head"):
+            gr.Markdown("# Avatar maker\nClick what it shall look like, then a face you like.")
+            self.snapshot = gr.Dropdown(
+                self._library.names, value=first, label="Snapshot", elem_id="snapshot",
+                container=False, show_label=False, min_width=220,
+                visible=len(self._library.names) > 1,
+            )  # fmt: skip
         with gr.Row():
-            with gr.Column(scale=2, min_width=300):
+            with gr.Column(scale=5, min_width=320):
                 self._lay_out_controls(first)
-            with gr.Column(scale=3, min_width=300):
-                gr.Markdown("### Candidates", elem_classes="heading")
-                self.candidates = _gallery("Candidates", "candidates", 4)
-            with gr.Column(scale=2, min_width=280):
+            with gr.Column(scale=5, min_width=320):
+                self._lay_out_candidates()
+            with gr.Column(scale=3, min_width=260):
                 self._lay_out_chosen()
         with gr.Tabs():
             self._lay_out_tabs(first)
 
     def _lay_out_controls(self, first: str) -> None:
-        self.snapshot = gr.Dropdown(
-            self._library.names, value=first, label="Snapshot", elem_id="snapshot",
-            visible=len(self._library.names) > 1,
-        )  # fmt: skip
-        with gr.Row():
+        controls = self.attribute_updates(first, {})
+        common, rest = controls[:ALWAYS_SHOWN], controls[ALWAYS_SHOWN:]
+        with gr.Column(elem_id="attributes"):
+            gr.HTML(self.legend(first), elem_id="legend", padding=False)
+            self.attributes = [_attribute(n, c) for n, c in enumerate(common)]
+            with gr.Accordion("More features", open=False, visible=bool(rest), elem_id="more"):
+                self.attributes += [_attribute(n, c) for n, c in enumerate(rest, len(common))]
+
+    def legend(self, snapshot: str) -> str:
+        """What the small print of the options says."""
+        faces = "how many training faces had it"
+        if self._library.is_scored(snapshot):
+            return f"Under each: {faces} · how often it shows when asked for."
+        return f"Under each: {faces}. This snapshot has not been scored."
+
+    def _lay_out_candidates(self) -> None:
+        with gr.Row(elem_id="bar"):
             self.draw = gr.Button("Draw", variant="primary", elem_id="draw", min_width=90)
             self.reroll = gr.Button("Re-roll", elem_id="reroll", min_width=90)
+        self.note = gr.HTML("", visible=False, elem_id="note", padding=False)
+        self.candidates = _gallery("Candidates", "candidates", 4)
         with gr.Row(equal_height=True):
-            self.seed = gr.Number(st.new_seed, label="Seed", step=1, elem_id="seed", min_width=110)
+            self.seed = gr.Number(st.new_seed, label="Seed", step=1, elem_id="seed", min_width=100)
             self.lock = gr.Checkbox(
-                False, label="Lock seed", elem_id="lock", min_width=110,
+                False, label="Lock seed", elem_id="lock", min_width=140,
                 info="Same characters, other features",
             )  # fmt: skip
-        self.note = gr.HTML("", visible=False, elem_id="note")
-        controls = self.attribute_updates(first, {})
-        common, rest = controls[:3], controls[3:]
-        with gr.Column(elem_id="attributes"):
-            self.attributes = [_attribute(n, c) for n, c in enumerate(common)]
-            with (
-                gr.Accordion("More features", open=False, visible=bool(rest), elem_id="more"),
-                gr.Row(),
-            ):
-                self.attributes += [_attribute(n, c) for n, c in enumerate(rest, len(common))]
         self.count = gr.Slider(4, st.MOST_PICTURES, 16, step=1, label="How many", elem_id="count")
 
     def _lay_out_chosen(self) -> None:
-        gr.Markdown("### Chosen", elem_classes="heading")
         self.chosen = gr.Image(
             label="Chosen", show_label=False, elem_id="chosen", interactive=False, buttons=[],
             format="png", type="filepath",
         )  # fmt: skip
-        self.caption = gr.HTML("", elem_id="caption")
+        self.caption = gr.HTML("Click a face to choose it.", elem_id="caption", padding=False)
         with gr.Row():
             self.set_first = gr.Button("Use as A", size="md", elem_id="set-first", min_width=80)
             self.set_second = gr.Button("Use as B", size="md", elem_id="set-second", min_width=80)
@@ -82,13 +89,13 @@ class Controls:
                 0.05, 1.0, 0.3, step=0.05, label="How different", elem_id="strength"
             )
             self.vary = gr.Button("Variations", size="md", elem_id="vary")
-        with gr.Row(equal_height=True):
-            self.size = gr.Dropdown(
-                [(f"{n}×", n) for n in st.SIZES], value=1, show_label=False, container=False,
-                elem_id="size", min_width=70,
+        with gr.Group():
+            self.size = gr.Radio(
+                [(f"{n}×", n) for n in st.SIZES], value=1, label="Size of the PNG", elem_id="size",
             )  # fmt: skip
-            self.png = _download("PNG", "download-png")
-            self.recipe = _download("Recipe", "download-recipe")
+            with gr.Row(equal_height=True):
+                self.png = _download("PNG", "download-png")
+                self.recipe = _download("Recipe", "download-recipe")
 
     def _lay_out_tabs(self, first: str) -> None:
         with gr.Tab("Morph A to B", id="morph"), gr.Row():
@@ -118,13 +125,13 @@ class Controls:
                 type="filepath", elem_id="upload", height=140,
             )  # fmt: skip
 
-    def attribute_updates(self, snapshot: str, asked: dict[str, str]) -> list[gr.Dropdown]:
+    def attribute_updates(self, snapshot: str, asked: dict[str, str]) -> list[gr.Radio]:
         choices = list(self._library.choices(snapshot).items())
         padding: list[Any] = [None] * (self._slots - len(choices))
         return [
-            gr.Dropdown(visible=False, value=RANDOM, choices=[("Random", RANDOM)], render=False)
+            gr.Radio(visible=False, value=RANDOM, choices=[("Random", RANDOM)], render=False)
             if item is None
-            else gr.Dropdown(
+            else gr.Radio(
                 choices=item[1],
                 value=asked.get(item[0], RANDOM),
                 label=item[0].replace("_", " ").capitalize(),
@@ -139,9 +146,9 @@ class Controls:
         return [STRONGEST, *((name.replace("_", " "), name) for name in names)]
 
 
-def _attribute(place: int, settings: gr.Dropdown) -> gr.Dropdown:
+def _attribute(place: int, settings: gr.Radio) -> gr.Radio:
     settings.elem_id = f"attribute-{place}"
-    settings.min_width = 140
+    settings.elem_classes = ["options"]
     return settings.render()
 
 
@@ -159,21 +166,21 @@ def _thumbnail(label: str, name: str) -> gr.Image:
     )  # fmt: skip
 
 
-def _download(label: str, name: str) -> gr.DownloadButton:
-    return gr.DownloadButton(label, elem_id=name, interactive=False, min_width=80)
+def _download(label: str, name: str, *, visible: bool = True) -> gr.DownloadButton:
+    return gr.DownloadButton(label, elem_id=name, interactive=False, min_width=80, visible=visible)
 
 
 def _animation(name: str) -> tuple[gr.Image, gr.Image, gr.DownloadButton, gr.DownloadButton]:
     with gr.Column(min_width=260):
         gif = gr.Image(
             label="GIF", show_label=False, elem_id=f"{name}-gif", interactive=False, buttons=[],
-            format="gif", type="filepath",
+            format="gif", type="filepath", visible=False,
         )  # fmt: skip
         strip = gr.Image(
             label="Strip", show_label=False, elem_id=f"{name}-strip", interactive=False, buttons=[],
-            format="png", type="filepath",
+            format="png", type="filepath", visible=False,
         )  # fmt: skip
         with gr.Row():
-            save_gif = _download("GIF", f"download-{name}-gif")
-            save_strip = _download("Strip", f"download-{name}-strip")
+            save_gif = _download("GIF", f"download-{name}-gif", visible=False)
+            save_strip = _download("Strip", f"download-{name}-strip", visible=False)
     return gif, strip, save_gif, save_strip

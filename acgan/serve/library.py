@@ -75,14 +75,21 @@ class Library:
                 return name
         raise UserError("this picture was drawn by a snapshot that is not here")
 
+    def is_scored(self, name: str) -> bool:
+        """Whether accuracy was measured for a snapshot."""
+        return bool(accuracy_per_class(scores_of(self._paths[name], self._hash(name))))
+
+    def _hash(self, name: str) -> str:
+        return self.infos[name].weights_sha256
+
     def choices(self, name: str) -> dict[str, list[Choice]]:
         """Per attribute, (text, value) of every option: training faces and measured accuracy."""
         info = self.infos[name]
-        accuracy = accuracy_per_class(scores_of(self._paths[name], info.weights_sha256))
+        accuracy = accuracy_per_class(scores_of(self._paths[name], self._hash(name)))
         return {
             group.name: [
-                ("Random", RANDOM),
-                ("Any", ANY[0]),
+                ("Random\nas in training", RANDOM),
+                ("Any\nleft open", ANY[0]),
                 *(
                     (
                         option_text(
@@ -106,9 +113,9 @@ def count_of(info: SnapshotInfo, group: str, place: int) -> int:
 
 
 def option_text(label: str, count: int, accuracy: float | None) -> str:
-    """`blonde · 2,123 faces · 93% right`."""
+    """`blonde`, and on a second line `2,123 faces · 93%`."""
     seen = f"{count:,} face{'' if count == 1 else 's'}" if count else "never seen"
-    return f"{label} · {seen}" + (f" · {accuracy:.0%} right" if accuracy is not None else "")
+    return f"{label}\n{seen}" + (f" · {accuracy:.0%}" if accuracy is not None else "")
 
 
 def unseen(info: SnapshotInfo, asked: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,15 @@ from manifest.errors import UserError
 
 Updates = dict[Any, Any]
 
+# Snapshots remember some thousand of their training faces' label rows, so a pair that none of
+# them has may have been there once or twice.
+RARELY = "Never or hardly ever in training"
+# On a phone the chosen one is below the grid.
+SHOW_CHOSEN = """() => {
+  const chosen = document.querySelector("#chosen");
+  if (innerWidth < 700) chosen.scrollIntoView({ behavior: "smooth", block: "nearest" });
+}"""
+
 
 @contextmanager
 def refusals() -> Iterator[None]:
@@ -58,14 +67,17 @@ class Page:
         ask = [self._c.visit, self._c.seed, self._c.lock, self._c.count, *look]
         drawn = [self._c.visit, self._c.seed, self._c.candidates, self._c.note]
         on(self._c.draw.click, self._on_draw, ask, drawn, api_name="draw")
+        on(self._c.seed.submit, self._on_draw, ask, drawn)
+        on(self.blocks.load, self._on_draw, ask, drawn)
         on(self._c.reroll.click, self._on_reroll, ask, drawn)
         on(self._c.seed.input, lambda: {self._c.lock: True}, [], [self._c.lock])
         for control in self._c.attributes:
-            on(control.change, self._on_look, look, [self._c.note], last_counts=True)
+            on(control.input, self._on_draw, ask, drawn, last_counts=True)
         files = [self._c.png, self._c.recipe]
         chosen = [self._c.visit, self._c.chosen, self._c.caption, *files, self._c.history]
         inputs = [self._c.visit, self._c.size]
         on(self._c.candidates.select, self._on_choose, inputs, chosen, with_event=True)
+        self._c.candidates.select(None, js=SHOW_CHOSEN)
         restored = [
             *chosen, self._c.snapshot, self._c.seed, self._c.lock, self._c.note, self._c.move,
             self._c.candidates, self._c.first, self._c.second, *self._c.attributes,
@@ -110,11 +122,6 @@ class Page:
             self._c.candidates: gr.Gallery(value=files, selected_index=None),
             self._c.note: self._note_text(snapshot, asked),
         }
-
-    def _on_look(self, snapshot: str, *values: object) -> Updates:
-        self._library.painter(snapshot)
-        asked = st.settings(self._library.infos[snapshot].vocabulary.names, values)
-        return {self._c.note: self._note_text(snapshot, asked)}
 
     def _on_choose(self, visit: Visit, size: object, event: gr.SelectData) -> Updates:
         return self._choose(visit, pick(visit.candidates, event), size)
@@ -208,8 +215,7 @@ class Page:
             return gr.HTML(value="", visible=False)
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         listed = html.escape(", ".join(missing[:3]) + more)
-        warning = f'<span class="warn">Unseen in training: {listed}. It may fail.</span>'
-        return gr.HTML(value=warning, visible=True)
+        return gr.HTML(value=f"{RARELY}: {listed}. It may fail.", visible=True)
 
 
 def on(
@@ -243,14 +249,14 @@ def pick(shown: tuple[st.Shown, ...], event: gr.SelectData) -> st.Shown:
 
 
 def _ready(file: str) -> gr.DownloadButton:
-    return gr.DownloadButton(value=file, interactive=True)
+    return gr.DownloadButton(value=file, interactive=True, visible=True)
 
 
 def _shown(controls: tuple[Any, ...], files: st.Animation) -> Updates:
     gif, strip, save_gif, save_strip = controls
     return {
-        gif: files.gif,
-        strip: files.strip,
+        gif: gr.Image(value=files.gif, visible=True),
+        strip: gr.Image(value=files.strip, visible=True),
         save_gif: _ready(files.gif),
         save_strip: _ready(files.strip),
     }

@@ -150,10 +150,10 @@ def test_unseen_classes_and_pairs_are_named(studio: Studio) -> None:
 
 
 def test_options_tell_faces_and_accuracy(studio: Studio, workspace: Path, tmp_path: Path) -> None:
-    assert option_text("blue", 2123, 0.934) == "blue · 2,123 faces · 93% right"
-    assert option_text("blue", 0, None) == "blue · never seen"
+    assert option_text("blue", 2123, 0.934) == "blue\n2,123 faces · 93%"
+    assert option_text("blue", 0, None) == "blue\nnever seen"
     texts = {value: text for text, value in studio.library.choices(NEW)["hair_color"]}
-    assert texts["orange"] == "orange · never seen"
+    assert texts["orange"] == "orange\nnever seen"
     snapshot = tmp_path / "runs/00001-x/snapshots/1.json"
     metrics = tmp_path / "runs/00001-x/eval/metrics.jsonl"
     metrics.parent.mkdir(parents=True)
