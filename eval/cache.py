@@ -1,7 +1,8 @@
-"""Arrays kept by content: the key holds the hashes of data, snapshot and extractor."""
+"""Arrays kept by content: the key holds the hashes of the pictures and of what read them."""
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import zipfile
 from collections.abc import Callable, Sequence
@@ -13,6 +14,23 @@ import numpy as np
 from manifest.files import atomic_file
 
 log = logging.getLogger(__name__)
+
+
+def content_hash(*arrays: np.ndarray) -> str:
+    """16 hex digits over the bytes of arrays; what is kept under them never goes out of date."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def code_hash(*files: str) -> str:
+    """12 hex digits over source files (`__file__`): kept results of other code are not read."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
 from eval.msssim import ENLARGED, MsSsimSetting, native_setting, pair_scores
 from manifest.vocabulary import UNKNOWN, Vocabulary
@@ -102,6 +103,7 @@ def class_diversity(
     max_pairs: int,
     seed: int,
     device: torch.device,
+    cache: ArrayCache,
 ) -> list[ClassDiversity]:
     """Mean MS-SSIM over random pairs within each class (Odena et al. 2017, section 4.2)."""
     if not classes.names:
@@ -115,7 +117,7 @@ def class_diversity(
     scores: list[list[npt.NDArray[np.float32]]] = []
     for pictures, rows in ((fakes, classes.fake_rows), (reals, classes.real_rows)):
         pairs = [random_pairs(rows[key], per_class, rng) for key in names]
-        flat = pair_scores(pictures, np.concatenate(pairs), setting, device=device)
+        flat = pair_scores(pictures, np.concatenate(pairs), setting, device=device, cache=cache)
         scores.append(np.split(flat, np.cumsum([len(piece) for piece in pairs])[:-1]))
     return [
         ClassDiversity(
@@ -210,12 +212,20 @@ def measure_diversity(
     enlarge: bool,
     seed: int,
     device: torch.device,
+    cache: ArrayCache,
 ) -> Diversity:
     """MS-SSIM within each class at native size, and on fewer pairs enlarged to 256 px."""
 
     def at(setting: MsSsimSetting, max_pairs: int) -> list[ClassDiversity]:
         return class_diversity(
-            fakes, reals, classes, setting, max_pairs=max_pairs, seed=seed, device=device
+            fakes,
+            reals,
+            classes,
+            setting,
+            max_pairs=max_pairs,
+            seed=seed,
+            device=device,
+            cache=cache,
         )
 
     setting = native_setting(fakes.shape[-1])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from eval.cache import ArrayCache, content_hash
 from eval.distance import DistanceScores, measure_distance
 from manifest.errors import UserError
 
@@ -34,6 +36,7 @@ def inception_distance(
     *,
     seed: int,
     device: torch.device,
+    cache: ArrayCache,
 ) -> DistanceScores | str:
     """The distances, or in one line why they are not measured."""
     path = find_weights(weights)
@@ -44,17 +47,25 @@ def inception_distance(
     except ImportError:
         return "needs the fid extra: pip install -e '.[fid]'"
     _check_weights(path)
-    try:
-        extractor = FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
-        ).to(device)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0][:120]
-        raise UserError(f"not Inception-v3 weights: {reason}", where=str(path)) from None
-    features = [_features(extractor, pictures, device) for pictures in (reals, fakes)]
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+    @lru_cache(maxsize=1)
+    def extractor() -> torch.nn.Module:
+        try:
+            return FeatureExtractorInceptionV3(
+                "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(path)
+            ).to(device)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0][:120]
+            raise UserError(f"not Inception-v3 weights: {reason}", where=str(path)) from None
+
+    def features(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        key = f"inception-{digest}-{content_hash(pictures)}"
+        return cache.arrays(key, lambda: [_features(extractor(), pictures, device)])[0]
+
     return measure_distance(
-        *features,
+        features(reals),
+        features(fakes),
         extractor=f"Inception-v3 {digest}",
         resize="bilinear to 299 px (TensorFlow 1 form)",
         seed=seed,

@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from acgan.snapshot import choose_device
 from cli import emit_json, explain_dry_run, next_step, progress
 from eval.accuracy import read_group
+from eval.cache import ArrayCache, content_hash
 from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, steps_of, train_judge
 from eval.options import ClassifierOptions
 from eval.reals import Reals, load_reals, scorable_groups
@@ -23,18 +24,32 @@ from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
+CACHE_FOLDER = "eval-cache"
+
 
 @dataclass(frozen=True)
 class TrainedJudge:
-    """A judge, the hash of all it depends on, and where it computes."""
+    """A judge, the hash of all it depends on, where it computes and what is kept of it."""
 
     net: Judge
     hash: str
     device: torch.device
+    cache: ArrayCache
 
     def read(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Features float32 [N, F] and, per group, probabilities float32 [N, classes]."""
         return read_pictures(self.net, pictures, device=self.device)
+
+    def read_kept(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The same, kept in the cache under the judge and the pictures themselves."""
+
+        def flat() -> list[np.ndarray]:
+            features, probabilities = self.read(pictures)
+            return [features, *probabilities]
+
+        key = f"judge-{self.hash}-{content_hash(pictures)}"
+        features, *probabilities = self.cache.arrays(key, flat)
+        return features, probabilities
 
 
 def obtain_judge(
@@ -47,6 +62,7 @@ def obtain_judge(
 ) -> TrainedJudge:
     """Read the judge of these reals from `cache`, or train it and keep it there."""
     settings = settings or JudgeSettings()
+    kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
     name = judge_hash(f"{reals.dataset_id}@{reals.image_size}", settings)
     net = Judge(reals.image_size, reals.vocabulary.sizes, settings.feature_count)
     path = cache / f"classifier-{name}.safetensors" if cache else None
@@ -54,7 +70,7 @@ def obtain_judge(
         try:
             net.load_state_dict(load(path.read_bytes()))
             keep_standalone_of(net.eval(), path, reals)
-            return TrainedJudge(net.to(device).eval(), name, device)
+            return TrainedJudge(net.to(device).eval(), name, device, kept)
         except (SafetensorError, RuntimeError):
             log.warning("%s is damaged; training the classifier again", path)
     total = steps_of(len(reals.train_labels), settings) * min(
@@ -73,7 +89,7 @@ def obtain_judge(
         state = {key: tensor.cpu().contiguous() for key, tensor in net.state_dict().items()}
         write_bytes(path, save(state))
         keep_standalone_of(net, path, reals)
-    return TrainedJudge(net, name, device)
+    return TrainedJudge(net, name, device, kept)
 
 
 def keep_standalone_of(net: Judge, path: Path, reals: Reals) -> None:

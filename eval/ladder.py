@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from eval.accuracy import GroupAccuracy, read_group
-from eval.cache import ArrayCache
-from eval.classifier import JudgeSettings, read_pictures, train_judge
+from eval.cache import ArrayCache, content_hash
+from eval.classifier import JudgeSettings, judge_hash, read_pictures, train_judge
 from eval.judge import TrainedJudge
 from eval.reals import Labels, Pictures, Reals
 
@@ -45,8 +45,8 @@ def resolution_ladder(
     real, real_labels = reals.test_pictures[:MAX_PER_RUNG], reals.test_labels[:MAX_PER_RUNG]
     found = {}
     for side in rungs(reals.image_size):
-        fake_read = judge.read(at_resolution(fakes, side))[1]
-        real_read = judge.read(at_resolution(real, side))[1]
+        fake_read = judge.read_kept(at_resolution(fakes, side))[1]
+        real_read = judge.read_kept(at_resolution(real, side))[1]
         found[side] = [
             GroupAccuracy(
                 name=reals.vocabulary.names[column],
@@ -66,7 +66,6 @@ def gan_train_accuracy(
     fake_labels: Labels,
     device: torch.device,
     cache: ArrayCache,
-    key: str,
     note: Callable[[str], None],
 ) -> dict[str, float]:
     """Accuracy on held-out reals of a classifier trained on the fakes (Shmelkov et al. 2018)."""
@@ -80,6 +79,7 @@ def gan_train_accuracy(
         ]
         return [np.array(values)]
 
+    key = f"{judge_hash(reals.dataset_id, GAN_TRAIN)}-{content_hash(fakes, fake_labels)}"
     (values,) = cache.arrays(f"gan-train-{key}", train)
     return {
         reals.vocabulary.names[column]: float(value)

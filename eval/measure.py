@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from eval.accuracy import GroupAccuracy, read_group
-from eval.cache import ArrayCache
 from eval.control import measure_control
 from eval.detail import detail_ratio
 from eval.distance import DistanceScores, measure_distance
@@ -67,33 +66,33 @@ def measure(
     *,
     name: str,
     kimg: float = 0.0,
-    cache: ArrayCache | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> tuple[Scores, Drawn]:
     """Draw and score. Raises `UserError` when drawer and face set do not fit."""
-    cache = cache or ArrayCache(None)
     columns = asked_columns(drawer.info.vocabulary, reals.vocabulary, name)
     scored, left_out = scorable_groups(reals, columns)
     if not scored:
         raise UserError("no attribute has enough known labels to be scored", where=reals.dataset_id)
     own_column = {columns.index(column): column for column in scored}
-    full, seed, device = plan.depth == "full", plan.seed, judge.device
-
-    key = f"{judge.hash}-{drawer.info.weights_sha256[:16]}-{plan.count}-{seed}"
+    full, seed, device, cache = plan.depth == "full", plan.seed, judge.device, judge.cache
 
     note("draw")
     drawn = draw_for(drawer, reals, columns, plan)
     note("read")
-    fake_features, fake_read = judge.read(drawn.pictures)
-    real_features, *real_read = cache.arrays(
-        f"reals-{judge.hash}", lambda: _flat(judge.read(reals.test_pictures))
-    )
+    fake_features, fake_read = judge.read_kept(drawn.pictures)
+    real_features, real_read = judge.read_kept(reals.test_pictures)
     classes = choose_classes(reals.vocabulary, scored, drawn.labels, reals.test_labels)
     asked = reals.test_labels[:, columns]
 
     note("diversity")
     diversity = measure_diversity(
-        drawn.pictures, reals.test_pictures, classes, enlarge=full, seed=seed, device=device
+        drawn.pictures,
+        reals.test_pictures,
+        classes,
+        enlarge=full,
+        seed=seed,
+        device=device,
+        cache=cache,
     )
     pairs = same_label_distance(drawer, asked, reals.test_pictures, classes, seed=seed)
     note("control")
@@ -114,7 +113,12 @@ def measure(
     if full:
         note("Inception")
         found = inception_distance(
-            reals.test_pictures, drawn.pictures, plan.inception, seed=seed, device=device
+            reals.test_pictures,
+            drawn.pictures,
+            plan.inception,
+            seed=seed,
+            device=device,
+            cache=cache,
         )
         if isinstance(found, DistanceScores):
             distances.append(found)
@@ -145,7 +149,7 @@ def measure(
         if full
         else {},
         gan_train=gan_train_accuracy(
-            reals, scored, drawn.pictures, drawn.labels, device, cache, key, note
+            reals, scored, drawn.pictures, drawn.labels, device, cache, note
         )
         if full
         else {},
@@ -181,12 +185,6 @@ def group_accuracies(
         )
         for column in scored
     ]
-
-
-def _flat(
-    read: tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]],
-) -> list[npt.NDArray[np.float32]]:
-    return [read[0], *read[1]]
 
 
 def _rows(reals: Reals, column: int, labels: Labels) -> dict[str, npt.NDArray[np.int64]]:

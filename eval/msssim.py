@@ -16,6 +16,8 @@ from pytorch_msssim.ssim import _fspecial_gauss_1d, _ssim
 from torch import Tensor
 from torch.nn import functional
 
+from eval.cache import ArrayCache, code_hash, content_hash
+
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SIGMA = 1.5
 
@@ -76,15 +78,29 @@ def _prepare(pictures: Tensor, side: int) -> Tensor:
     return scaled
 
 
-@torch.inference_mode()
 def pair_scores(
     pictures: npt.NDArray[np.uint8],
     pairs: npt.NDArray[np.int64],
     setting: MsSsimSetting,
     *,
     device: torch.device,
+    cache: ArrayCache,
 ) -> npt.NDArray[np.float32]:
-    """MS-SSIM float32 [P] of the picture pairs [P, 2], in batches of bounded memory."""
+    """MS-SSIM float32 [P] of the picture pairs [P, 2], kept by content."""
+    place = f"{setting.side}-{setting.window}-{setting.scales}-{code_hash(__file__)}"
+    key = f"ms-ssim-{place}-{content_hash(pictures, pairs)}"
+    (scores,) = cache.arrays(key, lambda: [_score_pairs(pictures, pairs, setting, device)])
+    return scores
+
+
+@torch.inference_mode()
+def _score_pairs(
+    pictures: npt.NDArray[np.uint8],
+    pairs: npt.NDArray[np.int64],
+    setting: MsSsimSetting,
+    device: torch.device,
+) -> npt.NDArray[np.float32]:
+    """In batches of bounded memory."""
     batch = max(4, 64 * 64 * 128 // setting.side**2)
     scores = []
     for start in range(0, len(pairs), batch):

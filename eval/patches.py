@@ -7,10 +7,9 @@ to please convolutional classifiers in particular reads worse here than by the f
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from eval.accuracy import GroupAccuracy, read_group
-from eval.cache import ArrayCache
+from eval.cache import ArrayCache, code_hash, content_hash
 from eval.classifier import masked_loss, shrink
 from eval.reals import Labels, Pictures, Reals
 
@@ -132,8 +131,7 @@ def second_judge(
     note: Callable[[str], None],
 ) -> list[GroupAccuracy]:
     """Train (or read from the cache) and let the second judge read fakes and held-out reals."""
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
-    key = f"patches-{reals.dataset_id}-{reals.image_size}-{code}"
+    key = f"patches-{reals.dataset_id}-{reals.image_size}-{code_hash(__file__)}"
     note("second judge")
     judge = PatchJudge.from_arrays(
         cache.arrays(
@@ -143,7 +141,10 @@ def second_judge(
             ).arrays(),
         )
     )
-    fake_read, real_read = judge.read(fakes), judge.read(reals.test_pictures)
+    fake_read, real_read = (
+        cache.arrays(f"{key}-{content_hash(pictures)}", partial(judge.read, pictures))
+        for pictures in (fakes, reals.test_pictures)
+    )
     return [
         GroupAccuracy(
             name=reals.vocabulary.names[column],

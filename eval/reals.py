@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acgan.dataset import load_faces
+from acgan.dataset import PackedRows, load_faces
 from manifest import UserError
-from manifest.faces import read_face_set
 from manifest.vocabulary import UNKNOWN, Vocabulary
 
 Pictures = npt.NDArray[np.uint8]
+Rows = Pictures | PackedRows
 Labels = npt.NDArray[np.int64]
 
 MIN_TEST_FACES = 10
@@ -22,11 +22,14 @@ MIN_KNOWN = 20
 
 @dataclass(frozen=True)
 class Reals:
-    """Pictures uint8 [N, 3, S, S] and labels int64 [N, A] (-1 unknown), in two splits."""
+    """Pictures uint8 [N, 3, S, S] and labels int64 [N, A] (-1 unknown), in two splits.
+
+    The train split may lie on the disk: it is only ever read some rows at a time.
+    """
 
     dataset_id: str
     vocabulary: Vocabulary
-    train_pictures: Pictures
+    train_pictures: Rows
     train_labels: Labels
     test_pictures: Pictures
     test_labels: Labels
@@ -48,16 +51,15 @@ class Reals:
 
 def load_reals(path: Path, *, image_size: int | None = None) -> Reals:
     """Read both splits of a face set, resized to `image_size` when it differs."""
-    face_set = read_face_set(path)
-    faces = load_faces(path, image_size=image_size)
-    train, test = face_set.indices("train"), face_set.indices("test")
+    train = load_faces(path, "train", image_size=image_size, in_memory=False)
+    test = load_faces(path, "test", image_size=image_size)
     reals = Reals(
-        dataset_id=faces.dataset_id,
-        vocabulary=faces.vocabulary,
-        train_pictures=faces.images[train],
-        train_labels=faces.labels[train],
-        test_pictures=faces.images[test],
-        test_labels=faces.labels[test],
+        dataset_id=test.dataset_id,
+        vocabulary=test.vocabulary,
+        train_pictures=train.images,
+        train_labels=train.labels,
+        test_pictures=np.asarray(test.images),
+        test_labels=test.labels,
     )
     reals.check()
     return reals

@@ -12,7 +12,6 @@ import torch
 
 from acgan.snapshot import Snapshot, choose_device, load_snapshot
 from cli import emit_json, explain_dry_run, next_step, progress
-from eval.cache import ArrayCache
 from eval.checks import run_checks
 from eval.judge import obtain_judge
 from eval.measure import Drawn, Plan, measure
@@ -106,7 +105,6 @@ def score_snapshot(
             plan,
             name=str(sources.snapshot),
             kimg=snapshot.info.kimg,
-            cache=ArrayCache(sources.faces / "eval-cache"),
             note=lambda text: advance(1, text),
         )
     return publish(scores, drawn, reals, sources.out, time.monotonic() - started)

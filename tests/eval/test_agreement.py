@@ -11,6 +11,7 @@ import torch
 from pytorch_msssim import ms_ssim as library_ms_ssim
 
 from eval.accuracy import Reading, confusion_matrix, wilson_interval
+from eval.cache import ArrayCache
 from eval.distance import frechet_distance, kernel_distance
 from eval.memorisation import thumbnails
 from eval.msssim import ENLARGED, MsSsimSetting, ms_ssim, native_setting, pair_scores
@@ -66,6 +67,7 @@ def test_native_setting_fits(side: int) -> None:
         np.array([[0, 1], [2, 3]]),
         setting,
         device=torch.device("cpu"),
+        cache=ArrayCache(None),
     )
     assert found.shape == (2,)
     assert np.isfinite(found).all()

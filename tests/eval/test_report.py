@@ -15,8 +15,10 @@ from PIL import Image
 
 from acgan.nets import build_generator
 from acgan.snapshot import save_snapshot
+from eval.cache import ArrayCache
 from eval.classifier import JudgeSettings
 from eval.compare import compare
+from eval.control import Control, Smoothness
 from eval.judge import classifier
 from eval.metrics import read_rows
 from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
@@ -28,6 +30,7 @@ from manifest.files import write_csv, write_json
 from manifest.vocabulary import Vocabulary
 from tests.eval.toy_faces import VOCABULARY, draw_toys
 
+KEPT_CONTROL = Control([], Smoothness(1.0, 1.0), 1.0)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -156,6 +159,32 @@ def test_two_reports_give_the_same_numbers(
     assert len(rows) == 1, "the same snapshot, count and seed is one row"
 
 
+def test_what_was_measured_is_kept_by_content(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under other names, nothing is read, scored or trained again; other faces are."""
+    make_workspace(tmp_path)
+    first = run_report(tmp_path, capsys, depth="full")
+    (tmp_path / "data/faces/toys").rename(tmp_path / "data/faces/renamed")
+    (tmp_path / "runs/00000-toys").rename(tmp_path / "runs/00000-renamed")
+
+    def again(*args: object, **kwargs: object) -> None:
+        raise AssertionError("done again")
+
+    expensive = (
+        *("eval.judge.train_judge", "eval.ladder.train_judge", "eval.msssim._score_pairs"),
+        *("eval.patches.train_patch_judge", "eval.patches.PatchJudge.read"),
+    )
+    for name in (*expensive, "eval.judge.TrainedJudge.read"):
+        monkeypatch.setattr(name, again)
+    monkeypatch.setattr("eval.measure.measure_control", lambda *args, **kwargs: KEPT_CONTROL)
+    second = run_report(tmp_path, capsys, depth="full")
+    changing = ("snapshot", "seconds", "control", "verdicts")
+    assert {**second, **dict.fromkeys(changing)} == {**first, **dict.fromkeys(changing)}
+    with pytest.raises(AssertionError, match="done again"):
+        run_report(tmp_path, capsys, depth="full", seed=1)
+
+
 def test_another_seed_gives_other_faces(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,7 +254,9 @@ def test_a_file_that_is_no_weights(tmp_path: Path, workspace: Path) -> None:
     bad.write_bytes(b"not weights")
     faces = np.zeros((4, 3, 16, 16), dtype=np.uint8)
     with pytest.raises(UserError, match="not a weights file"):
-        inception_distance(faces, faces, bad, seed=0, device=torch.device("cpu"))
+        inception_distance(
+            faces, faces, bad, seed=0, device=torch.device("cpu"), cache=ArrayCache(None)
+        )
 
 
 def test_snapshot_of_another_vocabulary(tmp_path: Path) -> None:
