@@ -54,6 +54,11 @@ class Reading:
         return self.hits / self.count if self.count else math.nan
 
     @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% Wilson interval of the accuracy."""
+        return wilson_interval(self.hits, self.count)
+
+    @property
     def per_class(self) -> npt.NDArray[np.float64]:
         """The share read right of each class; NaN for a class that was never asked."""
         asked = self.confusion.sum(1)
@@ -123,13 +128,18 @@ class GroupAccuracy:
         variance = pooled * (1 - pooled) * (1 / max(fake.count, 1) + 1 / max(real.count, 1))
         return (fake.accuracy - real.accuracy) / math.sqrt(variance) if variance > 0 else 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def brief_json(self) -> dict[str, Any]:
         return {
             "fake": self.fake.accuracy,
             "real": self.real.accuracy,
             "ratio": self.ratio,
-            "fake_interval": wilson_interval(self.fake.hits, self.fake.count),
-            "real_interval": wilson_interval(self.real.hits, self.real.count),
+            "fake_interval": self.fake.interval,
+            "real_interval": self.real.interval,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.brief_json(),
             "fake_balanced": self.fake.balanced,
             "real_balanced": self.real.balanced,
             "chance": self.real.chance,

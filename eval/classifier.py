@@ -52,16 +52,16 @@ class Judge(nn.Module):
     def __init__(self, image_size: int, class_counts: tuple[int, ...], feature_count: int) -> None:
         super().__init__()
         self.side = judge_side(image_size)
-        # Folding 2x2 pixels into channels spares the full-size layers, which cost most on a CPU.
-        stages: list[nn.Module] = [nn.PixelUnshuffle(2)]
-        channels, side = 12, self.side // 2
-        for width in WIDTHS[: int(math.log2(side)) - 2]:
+        # The first layer goes from full size to a quarter: full-size layers cost most on a CPU.
+        stages: list[nn.Module] = []
+        channels, side, kernel, stride = 3, self.side, 6, 4
+        for width in WIDTHS[: int(math.log2(side)) - 3]:
             stages += [
-                nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
+                nn.Conv2d(channels, width, kernel, stride, padding=(kernel - 1) // 2, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
             ]
-            channels, side = width, side // 2
+            channels, side, kernel, stride = width, side // stride, 3, 2
         self.body = nn.Sequential(*stages, nn.Flatten())
         self.neck = nn.Linear(channels * side * side, feature_count)
         self.heads = nn.ModuleList(nn.Linear(feature_count, count) for count in class_counts)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from eval.accuracy import GroupAccuracy, read_group
+from eval.accuracy import GroupAccuracy, Reading, read_group
 from eval.cache import ArrayCache, content_hash
 from eval.classifier import JudgeSettings, judge_hash, read_pictures, train_judge
 from eval.judge import TrainedJudge
@@ -67,21 +67,20 @@ def gan_train_accuracy(
     device: torch.device,
     cache: ArrayCache,
     note: Callable[[str], None],
-) -> dict[str, float]:
-    """Accuracy on held-out reals of a classifier trained on the fakes (Shmelkov et al. 2018)."""
+) -> dict[str, Reading]:
+    """How held-out reals are read by a classifier trained on the fakes (Shmelkov et al. 2018)."""
     note("GAN-train")
 
     def train() -> list[np.ndarray]:
         net = train_judge(fakes, fake_labels, reals.vocabulary.sizes, GAN_TRAIN, device=device)
         read = read_pictures(net, reals.test_pictures, device=device)[1]
-        values = [
-            read_group(reals.test_labels[:, column], read[column]).accuracy for column in scored
+        return [
+            read_group(reals.test_labels[:, column], read[column]).confusion for column in scored
         ]
-        return [np.array(values)]
 
     key = f"{judge_hash(reals.dataset_id, GAN_TRAIN)}-{content_hash(fakes, fake_labels)}"
-    (values,) = cache.arrays(f"gan-train-{key}", train)
+    confusions = cache.arrays(f"gan-train-{key}", train)
     return {
-        reals.vocabulary.names[column]: float(value)
-        for column, value in zip(scored, values, strict=True)
+        reals.vocabulary.names[column]: Reading(confusion)
+        for column, confusion in zip(scored, confusions, strict=True)
     }

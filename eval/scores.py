@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from eval.accuracy import GroupAccuracy
+from eval.accuracy import GroupAccuracy, Reading
 from eval.control import Control
 from eval.distance import DistanceScores
 from eval.diversity import Diversity, PairDistance
@@ -43,7 +43,7 @@ class Scores:
     accuracy: list[GroupAccuracy]
     second: list[GroupAccuracy]
     ladder: dict[int, list[GroupAccuracy]]
-    gan_train: dict[str, float]
+    gan_train: dict[str, Reading]
     diversity: Diversity
     pairs: PairDistance
     manifold: ManifoldScores
@@ -65,12 +65,12 @@ class Scores:
             "accuracy": {
                 group.name: {
                     **group.to_json(),
-                    **(_second(second[group.name]) if group.name in second else {}),
                     **(
-                        {"gan_train": self.gan_train[group.name]}
-                        if group.name in self.gan_train
+                        {"second_judge": second[group.name].brief_json()}
+                        if group.name in second
                         else {}
                     ),
+                    **_gan_train(self.gan_train.get(group.name)),
                 }
                 for group in self.accuracy
             },
@@ -84,12 +84,10 @@ class Scores:
             "detail": self.detail,
             "strangeness": self.strangeness.to_json(),
             "ladder": {
-                str(side): {
-                    group.name: {"fake": group.fake.accuracy, "real": group.real.accuracy}
-                    for group in groups
-                }
+                str(side): {group.name: group.brief_json() for group in groups}
                 for side, groups in self.ladder.items()
             },
+            "ladder_gain": {"fake": self.ladder_gain("fake"), "real": self.ladder_gain("real")},
             "diversity_accuracy_correlation": self.class_correlation,
             "kimg": subject.kimg,
             "n_real": subject.n_real,
@@ -101,6 +99,16 @@ class Scores:
             "not_measured": self.not_measured,
         }
         return plain(content)
+
+    def ladder_gain(self, of: Literal["fake", "real"]) -> float:
+        """Mean accuracy at full size less that at the smallest side; NaN in a quick report."""
+        if not self.ladder:
+            return math.nan
+        low, full = (
+            np.mean([getattr(group, of).accuracy for group in self.ladder[side]])
+            for side in (min(self.ladder), max(self.ladder))
+        )
+        return float(full - low)
 
     @property
     def class_points(self) -> list[tuple[str, float, float]]:
@@ -128,14 +136,10 @@ class Scores:
         return float(np.corrcoef(x, y)[0, 1])
 
 
-def _second(group: GroupAccuracy) -> dict[str, Any]:
-    return {
-        "second_judge": {
-            "fake": group.fake.accuracy,
-            "real": group.real.accuracy,
-            "ratio": group.ratio,
-        }
-    }
+def _gan_train(read: Reading | None) -> dict[str, Any]:
+    if read is None:
+        return {}
+    return {"gan_train": read.accuracy, "gan_train_interval": read.interval}
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,104 @@
+"""The report's page in a real browser: what a person meets on the first screen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("selenium")
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from bench.planted import PLANTED, Material, Planted, real_faces
+from eval.judge import TrainedJudge
+from eval.measure import Plan, measure
+from eval.reals import Reals
+from eval.report import publish
+
+SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
+DRAWERS = {"good": real_faces, "broken": PLANTED["noise"][0], "easy": PLANTED["over_easy"][0]}
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--hide-scrollbars"),
+)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[webdriver.Chrome]:
+    chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver_path is None:
+        pytest.skip("chromium or its driver is absent (Debian: chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module", params=DRAWERS)
+def page(
+    request: pytest.FixtureRequest,
+    toys: tuple[Reals, TrainedJudge, Material],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[str, Path]:
+    """The page of one kind of model: its kind and its path."""
+    reals, judge, material = toys
+    out = tmp_path_factory.mktemp(request.param)
+    drawer: Planted = DRAWERS[request.param](material)
+    scores, drawn = measure(drawer, reals, judge, Plan(400, depth="quick"), name="toys")
+    publish(scores, drawn, reals, out, 1.0)
+    return request.param, out / "report.html"
+
+
+def show(driver: webdriver.Chrome, path: Path, screen: str) -> tuple[int, int]:
+    width, height = SCREENS[screen]
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    driver.get(path.as_uri())
+    return width, height
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_page_opens_without_an_error(
+    driver: webdriver.Chrome, page: tuple[str, Path], screen: str
+) -> None:
+    driver.get_log("browser")
+    width, _ = show(driver, page[1], screen)
+    assert driver.get_log("browser") == []
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    broken = "return [...document.images].filter(i => !(i.complete && i.naturalWidth)).length"
+    assert driver.execute_script(broken) == 0
+    clipped = "return [...document.querySelectorAll('p,h1,h2')].filter(e => e.scrollWidth > innerWidth).length"
+    assert driver.execute_script(clipped) == 0
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_first_screen_tells(
+    driver: webdriver.Chrome, page: tuple[str, Path], screen: str
+) -> None:
+    """One verdict, what is wrong with the number behind it, and drawn faces beside real ones."""
+    kind, path = page
+    _, height = show(driver, path, screen)
+
+    def bottom(selector: str) -> float:
+        return max(one.rect["y"] + one.rect["height"] for one in driver.find_elements(By.CSS_SELECTOR, selector))
+
+    headline = driver.find_element(By.TAG_NAME, "h1").text
+    expected = {"good": "good", "broken": "broken", "easy": "flaw"}[kind]
+    assert expected in headline
+    assert bottom("h1") < height / 4
+    assert bottom(".sheet img") <= height
+    assert [one.text for one in driver.find_elements(By.CSS_SELECTOR, ".sheet figcaption b")] == ["Drawn", "Real"]
+    wrong = driver.find_elements(By.CSS_SELECTOR, ".wrong li")
+    assert bool(wrong) == (kind != "good")
+    if wrong:
+        assert wrong[0].rect["y"] + wrong[0].rect["height"] <= height
+        assert any(letter.isdigit() for letter in wrong[0].text)
