@@ -10,6 +10,7 @@ from eval.verdicts import Check, Verdict, percent
 Z_IGNORED, Z_WEAK = 0.05, 0.5  # z-sensitivity
 IDENTICAL_CLASSES = 0.5  # share of classes whose faces are all but one picture
 ALIKE_GAP = 0.08  # MS-SSIM from the reals', and three standard errors
+VARIETY_LOST = 0.6  # share of the way from the reals' MS-SSIM to 1
 COPIED, RATIO_MEMORISED = 0.1, 0.8
 SOFT, SOFT_BROKEN = 0.75, 0.6  # fine detail over the reals'
 NOISY, NOISY_BROKEN = 1.8, 2.5
@@ -28,9 +29,8 @@ def check_realism(scores: Scores) -> Check:
     strange = scores.strangeness.share
     numbers["strange_share"] = strange
     among = (
-        f"{percent(strange)} are stranger than 95 of 100 real faces, and "
-        f"{percent(manifold.fake.precision)} lie among real faces (of other real ones "
-        f"{percent(manifold.real.precision)})"
+        f"{percent(strange)} look odd (of real faces 5%), and {percent(manifold.fake.precision)} "
+        f"lie among real faces (of other real ones {percent(manifold.real.precision)})"
     )
     verdicts = []
     if detail > NOISY:
@@ -71,7 +71,7 @@ def check_realism(scores: Scores) -> Check:
                 numbers,
             )
         )
-    number = f"{percent(strange)} are stranger than 95 of 100 real ones (5% is normal)"
+    number = f"{percent(strange)} look odd (of real faces 5%)"
     return Check("Do they look like real faces?", number, verdicts)
 
 
@@ -79,14 +79,18 @@ def check_variety(scores: Scores) -> Check:
     """Two faces with the same labels: as different as two real ones?"""
     sensitivity, diversity = scores.pairs.sensitivity, scores.diversity
     gap = diversity.fake - diversity.real
+    lost = gap / max(1 - diversity.real, 1e-6)
     sure = not math.isnan(diversity.error) and abs(gap) > 3 * diversity.error
     numbers = {
         "z_sensitivity": sensitivity,
         "ms_ssim_fake": diversity.fake,
         "ms_ssim_real": diversity.real,
+        "variety_lost": lost,
         "share_identical": diversity.share_identical,
     }
-    alike = f"MS-SSIM {diversity.fake:.2f}, real faces {diversity.real:.2f}"
+    alike = (
+        f"likeness {diversity.fake:.2f}, of real faces {diversity.real:.2f}; 1 is the same picture"
+    )
     verdicts = []
     if sensitivity < Z_IGNORED:
         verdicts.append(
@@ -112,7 +116,7 @@ def check_variety(scores: Scores) -> Check:
         verdicts.append(
             Verdict(
                 "low_variety",
-                "flawed",
+                "broken" if lost > VARIETY_LOST else "flawed",
                 "Faces with the same labels are too alike: two draws differ "
                 f"{percent(sensitivity)} as much as two real faces do ({alike}).",
                 numbers,
@@ -134,6 +138,7 @@ def check_variety(scores: Scores) -> Check:
 def check_range(scores: Scores) -> Check:
     """Does it draw the whole range of the reals?"""
     recall, coverage = scores.manifold.ratio("recall"), scores.manifold.ratio("coverage")
+    own, real = scores.manifold.fake, scores.manifold.real
     numbers = {"recall": recall, "coverage": coverage}
     verdicts = []
     if recall < RECALL_LOW:
@@ -141,14 +146,16 @@ def check_range(scores: Scores) -> Check:
             Verdict(
                 "low_recall",
                 "flawed",
-                f"It draws only part of what real faces show: {percent(recall)} of their range "
-                "(recall over the reals' own).",
+                f"It draws only some kinds of faces: {percent(own.recall)} of real faces have a "
+                f"drawn one like them; {percent(real.recall)} have another real one (recall).",
                 numbers,
             )
         )
-    return Check(
-        "Does it draw all kinds of faces?", f"{percent(min(recall, 1))} of the range", verdicts
+    number = (
+        f"{percent(own.recall)} of real faces have a drawn one like them "
+        f"(another real one: {percent(real.recall)})"
     )
+    return Check("Does it draw all kinds of faces?", number, verdicts)
 
 
 def check_memory(scores: Scores) -> Check:

@@ -36,7 +36,7 @@ class JudgeSettings:
     batch: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    feature_count: int = 128
+    hidden_count: int = 128
     dropout: float = 0.1
     seed: int = 20_261
 
@@ -47,9 +47,14 @@ def judge_side(image_size: int) -> int:
 
 
 class Judge(nn.Module):
-    """Pictures uint8 [N, 3, S, S] -> features float32 [N, F] and a list of logits [N, classes]."""
+    """Pictures uint8 [N, 3, S, S] -> features float32 [N, F] and a list of logits [N, classes].
 
-    def __init__(self, image_size: int, class_counts: tuple[int, ...], feature_count: int) -> None:
+    The features, in which distances are measured, are the last convolution's means over the
+    picture. The layer behind it knows little but the classes: there, noise lies among real faces,
+    and a model with one picture per class covers most of them.
+    """
+
+    def __init__(self, image_size: int, class_counts: tuple[int, ...], hidden_count: int) -> None:
         super().__init__()
         self.side = judge_side(image_size)
         # The first layer goes from full size to a quarter: full-size layers cost most on a CPU.
@@ -62,16 +67,23 @@ class Judge(nn.Module):
                 nn.ReLU(),
             ]
             channels, side, kernel, stride = width, side // stride, 3, 2
-        self.body = nn.Sequential(*stages, nn.Flatten())
-        self.neck = nn.Linear(channels * side * side, feature_count)
-        self.heads = nn.ModuleList(nn.Linear(feature_count, count) for count in class_counts)
+        self.body = nn.Sequential(*stages)
+        self.neck = nn.Linear(channels * side * side, hidden_count)
+        self.heads = nn.ModuleList(nn.Linear(hidden_count, count) for count in class_counts)
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """The penultimate layer, float32 [N, F], non-negative."""
-        return functional.relu(self.neck(self.body(shrink(pictures, self.side))))
+    def maps(self, pictures: Tensor) -> Tensor:
+        """The last convolution, float32 [N, F, side, side], non-negative."""
+        return self.body(shrink(pictures, self.side))
 
-    def logits(self, features: Tensor) -> list[Tensor]:
-        return [head(features) for head in self.heads]
+    def hidden(self, maps: Tensor) -> Tensor:
+        return functional.relu(self.neck(maps.flatten(1)))
+
+    def logits(self, hidden: Tensor) -> list[Tensor]:
+        return [head(hidden) for head in self.heads]
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+        maps = self.maps(pictures)
+        return maps.mean((-2, -1)), self.logits(self.hidden(maps))
 
 
 def shrink(pictures: Tensor, side: int) -> Tensor:
@@ -105,7 +117,7 @@ def train_judge(
 ) -> Judge:
     """Train on uint8 [N, 3, S, S] and int64 [N, A]; the same seed gives the same judge on a CPU."""
     generator = torch.Generator().manual_seed(settings.seed)
-    judge = Judge(pictures.shape[-1], class_counts, settings.feature_count)
+    judge = Judge(pictures.shape[-1], class_counts, settings.hidden_count)
     initialise(judge, generator)
     judge.to(device).train()
     optimiser = torch.optim.AdamW(
@@ -123,10 +135,10 @@ def train_judge(
         rows, order = order[:batch].sort().values.numpy(), order[batch:]
         faces = torch.from_numpy(np.ascontiguousarray(pictures[rows])).to(device)
         faces = augment(faces, generator)
-        features = judge.features(faces)
-        keep = torch.rand(features.shape, generator=generator).to(device) >= settings.dropout
+        hidden = judge.hidden(judge.maps(faces))
+        keep = torch.rand(hidden.shape, generator=generator).to(device) >= settings.dropout
         loss = masked_loss(
-            judge.logits(features * keep / (1 - settings.dropout)),
+            judge.logits(hidden * keep / (1 - settings.dropout)),
             torch.from_numpy(labels[rows]).to(device),
         )
         optimiser.zero_grad(set_to_none=True)
@@ -170,9 +182,9 @@ def read_pictures(
     features, probabilities = [], []
     for start in range(0, len(pictures), batch):
         piece = torch.as_tensor(pictures[start : start + batch]).to(device)
-        found = judge.features(piece)
+        found, logits = judge(piece)
         features.append(found.cpu().numpy())
-        probabilities.append([scores.softmax(1).cpu().numpy() for scores in judge.logits(found)])
+        probabilities.append([scores.softmax(1).cpu().numpy() for scores in logits])
     groups = range(len(judge.heads))
     return (
         np.concatenate(features),

@@ -15,8 +15,6 @@ from PIL import Image
 
 Pictures = npt.NDArray[np.uint8]
 
-FAKE, REAL, INK, LINE = "#b4530a", "#1f6f8b", "#3a3a38", "#d9d7d0"
-
 
 def grid(pictures: Pictures, columns: int, *, gap: int = 2) -> Pictures:
     """uint8 [N, 3, S, S] -> one picture uint8 [H, W, 3] on white, row by row."""
@@ -30,6 +28,16 @@ def grid(pictures: Pictures, columns: int, *, gap: int = 2) -> Pictures:
     return sheet
 
 
+def stacked(rows: Sequence[Pictures]) -> Pictures:
+    """Rows uint8 [N, 3, S, S] of up to as many pictures, under one another, missing ones white."""
+    columns = max(map(len, rows))
+    shape = (columns, *rows[0].shape[1:])
+    filled = np.full((len(rows), *shape), 255, dtype=np.uint8)
+    for place, row in zip(filled, rows, strict=True):
+        place[: len(row)] = row
+    return grid(filled.reshape(-1, *shape[1:]), columns)
+
+
 def data_uri(picture: Pictures) -> str:
     """A PNG of uint8 [H, W, 3] as a data URI."""
     buffer = io.BytesIO()
@@ -39,11 +47,11 @@ def data_uri(picture: Pictures) -> str:
 
 @dataclass(frozen=True)
 class Series:
-    """One line or cloud of points."""
+    """One line or cloud of points, of drawn faces ("fake") or of real ones: its colour."""
 
     name: str
     points: Sequence[tuple[float, float]]
-    colour: str
+    of: str
     labels: Sequence[str] = ()
 
 
@@ -63,7 +71,7 @@ def chart(
         Series(
             one.name,
             [point for point in one.points if all(map(math.isfinite, point))],
-            one.colour,
+            one.of,
             one.labels,
         )
         for one in series
@@ -99,11 +107,11 @@ def chart(
         spots = [place(x, y) for x, y in one.points]
         if joined and len(spots) > 1:
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-            parts.append(f'<polyline points="{path}" stroke="{one.colour}" />')
+            parts.append(f'<polyline points="{path}" class="{one.of}" />')
         for index, (x, y) in enumerate(spots):
             name = one.labels[index] if index < len(one.labels) else one.name
             parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{one.colour}">'
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{one.of}">'
                 f"<title>{escape(name)}: {one.points[index][1]:.3f}</title></circle>"
             )
     return "".join([*parts, "</svg>"])

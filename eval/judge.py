@@ -64,7 +64,7 @@ def obtain_judge(
     settings = settings or JudgeSettings()
     kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
     name = judge_hash(f"{reals.dataset_id}@{reals.image_size}", settings)
-    net = Judge(reals.image_size, reals.vocabulary.sizes, settings.feature_count)
+    net = Judge(reals.image_size, reals.vocabulary.sizes, settings.hidden_count)
     path = cache / f"classifier-{name}.safetensors" if cache else None
     if path is not None and path.is_file():
         try:

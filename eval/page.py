@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from eval.figures import FAKE, REAL, Series, chart, data_uri, grid
+from eval.figures import Series, chart, data_uri, grid, stacked
 from eval.measure import Drawn
 from eval.metrics import Row
-from eval.reals import Reals
+from eval.reals import Pictures, Reals
 from eval.scores import Scores
 from eval.verdicts import Check, headline, verdicts_of
 from manifest.files import write_text
 
 COLUMNS = 8
 MAX_ROWS = 12
+SHEET_COLUMNS, SHEET_ROWS = 4, 8
 
 
 def write_page(
@@ -45,8 +47,10 @@ def write_page(
         environment.get_template("page.html").render(
             level=level,
             sentence=sentence,
-            checks=checks,
             verdicts=verdicts,
+            passed=[check for check in checks if check.level == "good"],
+            unjudged=[check for check in checks if check.level == "unjudged"],
+            sheet=first_sheet(scores, drawn, reals),
             scores=scores,
             content=scores.to_json(),
             groups=sorted(scores.accuracy, key=lambda group: group.ratio),
@@ -60,24 +64,50 @@ def write_page(
     )
 
 
-def sample_rows(scores: Scores, drawn: Drawn, reals: Reals) -> list[dict[str, str]]:
-    """Per class of the first attribute: fakes asked for it, and real faces that have it."""
+@dataclass(frozen=True)
+class ClassRow:
+    """One class of the first attribute: fakes asked for it, real faces that have it."""
+
+    name: str
+    fake: Pictures
+    real: Pictures
+
+
+def class_rows(scores: Scores, drawn: Drawn, reals: Reals) -> tuple[str, list[ClassRow]]:
+    """The first attribute's name, and its classes in the vocabulary's order."""
     name = scores.diversity.groups[0] if scores.diversity.groups else scores.accuracy[0].name
     column = reals.vocabulary.names.index(name)
-    group = reals.vocabulary.groups[column]
     rows = []
-    for index, label in enumerate(group.classes):
+    for index, label in enumerate(reals.vocabulary.groups[column].classes):
         fake = np.flatnonzero(drawn.labels[:, column] == index)[:COLUMNS]
         real = np.flatnonzero(reals.test_labels[:, column] == index)[:COLUMNS]
-        if len(fake):
-            rows.append(
-                {
-                    "name": label,
-                    "fake": data_uri(grid(drawn.pictures[fake], COLUMNS)),
-                    "real": data_uri(grid(reals.test_pictures[real], COLUMNS)) if len(real) else "",
-                }
-            )
-    return rows[:MAX_ROWS]
+        if len(fake) and len(real):
+            rows.append(ClassRow(label, drawn.pictures[fake], reals.test_pictures[real]))
+    return name, rows[:MAX_ROWS]
+
+
+def first_sheet(scores: Scores, drawn: Drawn, reals: Reals) -> dict[str, Any]:
+    """Two sheets for the first screen: a few classes, a few faces of each, drawn and real."""
+    group, rows = class_rows(scores, drawn, reals)
+    rows = rows[:SHEET_ROWS]
+    return {
+        "group": group,
+        "names": [row.name for row in rows],
+        "fake": data_uri(stacked([row.fake[:SHEET_COLUMNS] for row in rows])),
+        "real": data_uri(stacked([row.real[:SHEET_COLUMNS] for row in rows])),
+    }
+
+
+def sample_rows(scores: Scores, drawn: Drawn, reals: Reals) -> list[dict[str, str]]:
+    """Per class of the first attribute, a strip of fakes and a strip of real faces."""
+    return [
+        {
+            "name": row.name,
+            "fake": data_uri(grid(row.fake, COLUMNS)),
+            "real": data_uri(grid(row.real, COLUMNS)),
+        }
+        for row in class_rows(scores, drawn, reals)[1]
+    ]
 
 
 def _nearest(scores: Scores, drawn: Drawn, reals: Reals) -> list[dict[str, Any]]:
@@ -101,7 +131,7 @@ def _scatter(scores: Scores) -> str:
             Series(
                 "classes",
                 [(x, y) for _, x, y in points],
-                FAKE,
+                "fake",
                 [name for name, x, y in points if math.isfinite(x) and math.isfinite(y)],
             )
         ],
@@ -117,8 +147,8 @@ def _ladder(scores: Scores) -> str:
 
     return chart(
         [
-            Series(of, [(rung, mean(side, of)) for rung, side in enumerate(scores.ladder)], colour)
-            for of, colour in (("fake", FAKE), ("real", REAL))
+            Series(of, [(rung, mean(side, of)) for rung, side in enumerate(scores.ladder)], of)
+            for of in ("fake", "real")
         ],
         x_ticks=[(rung, str(side)) for rung, side in enumerate(scores.ladder)],
         x_title="side in pixels to which the pictures were shrunk",
@@ -142,8 +172,8 @@ def _curves(history: list[Row]) -> str:
 
     return chart(
         [
-            Series("accuracy", [(row["kimg"], accuracy(row)) for row in history], FAKE),
-            Series("MS-SSIM", [(row["kimg"], similar(row)) for row in history], REAL),
+            Series("accuracy", [(row["kimg"], accuracy(row)) for row in history], "fake"),
+            Series("MS-SSIM", [(row["kimg"], similar(row)) for row in history], "real"),
         ],
         x_title="thousand images seen in training",
         y_title="accuracy and MS-SSIM",

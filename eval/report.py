@@ -19,7 +19,7 @@ from eval.metrics import append_row
 from eval.options import ReportOptions
 from eval.page import write_page
 from eval.reals import Reals, load_reals
-from eval.scores import Scores
+from eval.scores import Scores, plain
 from eval.summary import summarise
 from eval.verdicts import verdicts_of
 from manifest.errors import UserError
@@ -117,7 +117,7 @@ def publish(
     checks = run_checks(scores)
     content = scores.to_json()
     content["summary"] = summarise(content)
-    content["verdicts"] = [verdict.to_json() for verdict in verdicts_of(checks)]
+    content["verdicts"] = plain([verdict.to_json() for verdict in verdicts_of(checks)])
     content["seconds"] = round(seconds, 1)
     history = append_row(out / "metrics.jsonl", content)
     write_page(out / "report.html", scores, checks, drawn, reals, history)

@@ -30,8 +30,7 @@ class Standalone(nn.Module):
         self.judge = judge
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.judge.features(pictures)
-        logits = self.judge.logits(features)
+        features, logits = self.judge(pictures)
         return features, torch.cat([scores.log_softmax(1) for scores in logits], dim=1)
 
 

@@ -9,6 +9,26 @@ from typing import Any, Literal
 Severity = Literal["broken", "flawed"]
 Level = Literal["good", "flawed", "broken"]
 
+FEW_FLAWS = 2
+
+TITLES = {
+    "attributes_missed": "Often not what you ask for",
+    "classes_missing": "Some classes never drawn",
+    "copies_training": "Copies training faces",
+    "entangled": "Attributes hang together",
+    "flags_missing": "Some attributes without effect",
+    "ignores_labels": "Ignores what you ask for",
+    "ignores_z": "Always the same face",
+    "judges_disagree": "Judges disagree",
+    "labels_shuffled": "Draws something else than asked",
+    "low_precision": "Many odd faces",
+    "low_recall": "Few kinds of faces",
+    "low_variety": "Too little variety",
+    "near_training": "Close to training faces",
+    "over_easy": "Easier than real faces",
+    "too_unlike": "Too little in common",
+}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -18,6 +38,11 @@ class Verdict:
     severity: Severity
     text: str
     numbers: dict[str, float]
+
+    @property
+    def title(self) -> str:
+        """The failure in a few plain words."""
+        return TITLES.get(self.name, self.name.replace("_", " ").capitalize())
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -53,11 +78,17 @@ def headline(verdicts: list[Verdict]) -> tuple[Level, str]:
     """A level (good, flawed, broken) and one sentence."""
     broken = [verdict for verdict in verdicts if verdict.severity == "broken"]
     if broken:
-        return "broken", "This model is broken."
+        return "broken", f"This model is broken: {_titles(broken)}."
+    if len(verdicts) > FEW_FLAWS:
+        return "flawed", f"This model is weak, with {len(verdicts)} flaws: {_titles(verdicts)}."
     if verdicts:
         flaws = "a flaw" if len(verdicts) == 1 else f"{len(verdicts)} flaws"
-        return "flawed", f"This model works, with {flaws}."
+        return "flawed", f"This model works, with {flaws}: {_titles(verdicts)}."
     return "good", "This model is good: its faces pass every check that real faces pass."
+
+
+def _titles(verdicts: list[Verdict]) -> str:
+    return ", ".join(verdict.title.lower() for verdict in verdicts)
 
 
 def percent(value: float) -> str:
