@@ -36,7 +36,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         x = self.norm(self.blur(self.shuffle(self.conv(x))))
         scale, shift = self.scale(latent)[:, :, None, None], self.shift(latent)[:, :, None, None]
-        return torch.relu(x * (1 + scale) + shift)
+        return torch.relu(torch.addcmul(shift, x, 1 + scale))
 
 
 class SmallGenerator(nn.Module):
