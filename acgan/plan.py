@@ -58,16 +58,12 @@ class Plan:
     @property
     def discriminator(self) -> dict[str, Any]:
         """The discriminator's description."""
-        heads = {
-            "slots": 2 if self.settings.class_loss == "adc" else 1,
-            "latent": self.settings.z_dim if self.settings.latent_weight > 0 else 0,
-        }
         return {
             "kind": self.settings.nets,
             "image_size": self.faces.image_size,
             "sizes": list(self.sizes),
             "width": self.options.width,
-            **heads,
+            "slots": 2 if self.settings.class_loss == "adc" else 1,
             **self.settings.discriminator,
         }
 

@@ -42,8 +42,8 @@ class Preset:
     penalty: Penalty = "r1"
     penalty_gamma: float = 2.0
     penalty_interval: int = 8
-    latent_weight: float = 0.0
-    moments_weight: float = 0.0
+    reconstruction_weight: float = 0.0
+    prior_weight: float = 0.0
 
     batch: int = 32
     rate_g: float = 1e-3
@@ -89,12 +89,13 @@ def _net(variant: str) -> dict[str, Any]:
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(
-        source="this project: the recipe below, with measures against low variety",
+        source="this project: the recipe below with an encoder, as in VAE-GANs (1512.09300)",
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        batch=16,
-        penalty_gamma=1.0,
+        class_weight_g=0.25,
+        reconstruction_weight=10.0,
+        prior_weight=0.02,
     ),
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Adam
 
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
-from acgan.nets import build_discriminator, build_generator
+from acgan.nets import build_discriminator, build_encoder, build_generator
 from acgan.plan import Plan
 from acgan.presets import Preset, RateDecay
 
@@ -34,10 +34,14 @@ class Ledger:
 
 @dataclass
 class Nets:
-    """The two nets, their optimisers and the generator's running average."""
+    """The nets, their optimisers and the generator's running average.
+
+    The encoder, where there is one, is trained with the generator and of no use afterwards.
+    """
 
     generator: nn.Module
     discriminator: nn.Module
+    encoder: nn.Module | None
     average: nn.Module
     optimizer_g: Adam
     optimizer_d: Adam
@@ -45,12 +49,15 @@ class Nets:
 
     def state(self) -> dict[str, Any]:
         """Everything that changes, for a checkpoint."""
-        return {name: getattr(self, name).state_dict() for name in _STATEFUL}
+        return {name: part.state_dict() for name, part in self._stateful()}
 
     def load(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
-        for name in _STATEFUL:
-            getattr(self, name).load_state_dict(state[name])
+        for name, part in self._stateful():
+            part.load_state_dict(state[name])
+
+    def _stateful(self) -> list[tuple[str, Any]]:
+        return [(name, part) for name in _STATEFUL if (part := getattr(self, name)) is not None]
 
     def set_rates(self, settings: Preset, progress: float, scale: float) -> float:
         """Set both learning rates for this point of the run; returns the generator's."""
@@ -64,7 +71,7 @@ class Nets:
         return settings.rate_g * share
 
 
-_STATEFUL = ("generator", "discriminator", "average", "optimizer_g", "optimizer_d")
+_STATEFUL = ("generator", "discriminator", "encoder", "average", "optimizer_g", "optimizer_d")
 
 
 def rate_share(progress: float, decay: RateDecay) -> float:
@@ -88,17 +95,23 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
         torch.manual_seed(plan.options.seed)
         generator = build_generator(plan.generator)
         discriminator = build_discriminator(plan.discriminator)
+        encoder = build_encoder(plan.generator) if settings.reconstruction_weight > 0 else None
     layout = torch.channels_last
     generator.to(device, memory_format=layout)
     discriminator.to(device, memory_format=layout)
+    trained_g = list(generator.parameters())
+    if encoder is not None:
+        encoder.to(device, memory_format=layout)
+        trained_g += encoder.parameters()
     average = copy.deepcopy(generator).eval().requires_grad_(False)
     betas = (settings.beta1, settings.beta2)
     fused = {"fused": True} if device.type in ("cuda", "cpu") else {}
     return Nets(
         generator=generator,
         discriminator=discriminator,
+        encoder=encoder,
         average=average,
-        optimizer_g=Adam(generator.parameters(), settings.rate_g, betas, **fused),
+        optimizer_g=Adam(trained_g, settings.rate_g, betas, **fused),
         optimizer_d=Adam(discriminator.parameters(), settings.rate_d, betas, **fused),
         device=device,
     )

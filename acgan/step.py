@@ -21,15 +21,17 @@ from acgan.losses import (
     generator_loss,
     gradient_penalty,
     group_weights,
-    latent_loss,
-    moments_loss,
+    prior_divergence,
+    reconstruction_loss,
 )
 from acgan.nets.blocks import Judgement
-from acgan.parallel import World, mean_over_processes
+from acgan.parallel import World
 from acgan.plan import Plan
 from acgan.state import Nets
 
 Stats = dict[str, Tensor]
+
+REDRAWN_EVERY = 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Step:
         )
         self.slots = 2 if plan.settings.class_loss == "adc" else 1
         self.judged_real: Judgement | None = None
+        self.prior_divergence: Tensor | None = None
         self.compiled_g, self.compiled_d = nets.generator, nets.discriminator
         if plan.options.compile == "yes" or (
             plan.options.compile == "auto" and device.type == "cuda"
@@ -81,12 +84,23 @@ class Step:
             noise = torch.rand(batch, *real.shape[1:], device=self.device, generator=random)
         draws = torch.rand(batch, 2, 6, device=self.device, generator=random)
         fake_labels = drop_labels(labels, settings.label_drop, random)
+        if self.nets.encoder is not None:  # or labels would hide in the latent
+            fake_labels[::REDRAWN_EVERY] = labels[::REDRAWN_EVERY]
         return Draws(real, share(labels), share(fake_labels), share(z), share(draws), share(noise))
 
     def fakes(self, draws: Draws) -> Tensor:
-        """Pictures [N,3,S,S] that the generator draws for the asked labels."""
+        """Pictures [N,3,S,S] that the generator draws for the asked labels.
+
+        With an encoder every second one redraws its real: from the latent read off that face.
+        """
+        z, encoder = draws.z, self.nets.encoder
         with self._autocast():
-            return self.compiled_g(draws.z, draws.fake_labels)
+            if encoder is not None:
+                mean, log_variance = encoder(draws.real[::REDRAWN_EVERY])
+                self.prior_divergence = prior_divergence(mean, log_variance)
+                z = z.clone()
+                z[::REDRAWN_EVERY] = mean + (0.5 * log_variance).exp() * draws.z[::REDRAWN_EVERY]
+            return self.compiled_g(z, draws.fake_labels)
 
     def discriminator(self, fake: Tensor, draws: Draws, *, with_penalty: bool) -> Stats:
         """Update the discriminator: reals up, fakes down, the labels of what is known."""
@@ -107,8 +121,6 @@ class Step:
         if settings.class_loss_on_fakes or settings.class_loss == "adc":
             on_fakes = self._class_loss_d(judged_fake, draws.fake_labels, fake_shows, fake=True)
             loss = loss + settings.class_weight_d * on_fakes
-        if settings.latent_weight > 0:
-            loss = loss + settings.latent_weight * latent_loss(judged_fake.latent, draws.z)
         if with_penalty:
             stats["penalty"] = gradient_penalty(
                 lambda images: net(images).adversarial,
@@ -119,7 +131,7 @@ class Step:
             )
             scale = settings.penalty_gamma * settings.penalty_interval
             loss = loss + settings.adversarial_weight * scale * stats["penalty"]
-        self._update(loss, self.nets.optimizer_d, net)
+        self._update(loss, self.nets.optimizer_d)
         self.judged_real = Judgement(*(part.detach() for part in judged_real))
         stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
         stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
@@ -131,8 +143,8 @@ class Step:
         net.requires_grad_(False)
         judged_real = self.judged_real  # of the update before; saves a pass
         with self._autocast():
-            fake, shows = self._augment(fake, draws, 1)
-            judged = self.compiled_d(fake)
+            seen, shows = self._augment(fake, draws, 1)
+            judged = self.compiled_d(seen)
         stats = {
             "adversarial_g": generator_loss(
                 judged.adversarial,
@@ -150,17 +162,13 @@ class Step:
         }
         loss = settings.adversarial_weight * stats["adversarial_g"]
         loss = loss + settings.class_weight_g * stats["class_g"]
-        if settings.latent_weight > 0:
-            stats["latent"] = latent_loss(judged.latent, draws.z)
-            loss = loss + settings.latent_weight * stats["latent"]
-        if settings.moments_weight > 0 and judged_real is not None:
-            stats["moments"] = moments_loss(
-                judged.features,
-                judged_real.features,
-                lambda batch: mean_over_processes(batch.mean(dim=0)),
-            )
-            loss = loss + settings.moments_weight * stats["moments"]
-        self._update(loss, self.nets.optimizer_g, self.nets.generator)
+        if self.prior_divergence is not None:
+            redrawn = slice(None, None, REDRAWN_EVERY)
+            stats["reconstruction"] = reconstruction_loss(fake[redrawn], draws.real[redrawn])
+            stats["prior"] = self.prior_divergence
+            loss = loss + settings.reconstruction_weight * stats["reconstruction"]
+            loss = loss + settings.prior_weight * stats["prior"]
+        self._update(loss, self.nets.optimizer_g)
         stats["accuracy_fake"] = self._accuracy(judged, draws.fake_labels)
         return {name: value.detach() for name, value in stats.items()}
 
@@ -203,10 +211,10 @@ class Step:
         found = class_accuracy(judged.classes, labels, self.sizes, self.slots)
         return found[[a for a, size in enumerate(self.sizes) if size > 2] or slice(None)].nanmean()
 
-    def _update(self, loss: Tensor, optimizer: Optimizer, net: nn.Module) -> None:
+    def _update(self, loss: Tensor, optimizer: Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.world.average_gradients(net.parameters())
+        self.world.average_gradients(optimizer.param_groups[0]["params"])
         optimizer.step()
 
 

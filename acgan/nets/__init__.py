@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from acgan.nets.dcgan import DcganDiscriminator, DcganGenerator
+from acgan.nets.encoder import Encoder
 from acgan.nets.modern import ModernDiscriminator, ModernGenerator
 from acgan.nets.small import SmallDiscriminator, SmallGenerator
 from acgan.nets.srresnet import SrresnetDiscriminator, SrresnetGenerator
@@ -39,3 +40,8 @@ def build_discriminator(architecture: Mapping[str, Any]) -> nn.Module:
     """A discriminator from its description; called as `discriminator(images) -> Judgement`."""
     settings = dict(architecture)
     return DISCRIMINATORS[settings.pop("kind")](**settings)
+
+
+def build_encoder(architecture: Mapping[str, Any]) -> Encoder:
+    """The encoder of a generator's description, whatever its kind."""
+    return Encoder(architecture["image_size"], architecture["z_dim"], width=architecture["width"])

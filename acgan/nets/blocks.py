@@ -68,10 +68,6 @@ class Judgement(NamedTuple):
     """Logits [N], high for real."""
     classes: Tensor
     """Class logits of all groups, side by side, [N, slots * sum K]."""
-    latent: Tensor
-    """The z read back from the picture, [N,Z]; [N,0] without such a head."""
-    features: Tensor
-    """[N,F], what the heads read."""
 
 
 class Heads(nn.Module):
@@ -86,7 +82,6 @@ class Heads(nn.Module):
         features: int,
         sizes: Sequence[int],
         slots: int = 1,
-        latent: int = 0,
         *,
         cosine: bool = False,
     ) -> None:
@@ -94,40 +89,15 @@ class Heads(nn.Module):
         self.cosine = cosine
         self.adversarial = nn.Linear(features, 1)
         self.classes = nn.Linear(features, slots * sum(sizes), bias=not cosine) if sizes else None
-        self.latent = nn.Linear(features, latent) if latent else None
 
     def forward(self, features: Tensor) -> Judgement:
-        nothing = features[:, :0].float()
-        classes = nothing
+        classes = features[:, :0].float()
         if self.classes is not None and self.cosine:
             unit = normalize(features.float(), dim=1)
             classes = COSINE_SCALE * linear(unit, normalize(self.classes.weight, dim=1))
         elif self.classes is not None:
             classes = self.classes(features).float()
-        return Judgement(
-            self.adversarial(features).squeeze(1).float(),
-            classes,
-            nothing if self.latent is None else self.latent(features).float(),
-            features,
-        )
-
-
-class MinibatchDeviation(nn.Module):
-    """Append the standard deviation over groups of samples as one more channel.
-
-    Progressive GAN (1710.10196), section 3: lets the discriminator see a lack of variety.
-    """
-
-    def __init__(self, group: int = 8) -> None:
-        super().__init__()
-        self.group = group
-
-    def forward(self, x: Tensor) -> Tensor:
-        group = self.group if len(x) % self.group == 0 else len(x)
-        grouped = x.unflatten(0, (group, -1))
-        deviation = grouped.var(dim=0, correction=0).add(1e-8).sqrt().mean(dim=(1, 2, 3))
-        channel = deviation.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
-        return torch.cat([x, channel], dim=1)
+        return Judgement(self.adversarial(features).squeeze(1).float(), classes)
 
 
 def icnr_(conv: nn.Conv2d, factor: int = 2) -> nn.Conv2d:
@@ -139,6 +109,14 @@ def icnr_(conv: nn.Conv2d, factor: int = 2) -> nn.Conv2d:
         kept = conv.weight[:: factor * factor].clone()
         conv.weight.copy_(kept.repeat_interleave(factor * factor, dim=0))
     return conv
+
+
+def first_halving(channels: int) -> list[nn.Module]:
+    """A 4x4 convolution of stride 2 and padding 1 from 3 channels, as 2x2 over 2x2 blocks.
+
+    The same sums in another order of weights; CPUs are slow at gradients of 3 channels.
+    """
+    return [nn.ZeroPad2d(1), nn.PixelUnshuffle(2), nn.Conv2d(12, channels, 2)]
 
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:

@@ -134,7 +134,6 @@ class DcganDiscriminator(nn.Module):
         variant: Variant,
         width: float = 1.0,
         slots: int = 1,
-        latent: int = 0,
     ) -> None:
         super().__init__()
         match variant:
@@ -155,7 +154,7 @@ class DcganDiscriminator(nn.Module):
         # Softmax cross-entropy of two logits is the logistic loss of their difference.
         adversarial = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
         nothing = logits[:, :0]
-        return Judgement(adversarial, nothing, nothing, features.flatten(1))
+        return Judgement(adversarial, nothing)
 
 
 def _plain_judge(image_size: int, width: float) -> tuple[list[nn.Module], nn.Module]:

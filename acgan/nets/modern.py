@@ -111,7 +111,6 @@ class ModernDiscriminator(nn.Module):
         blocks: int = 1,
         channels: Sequence[int] = CHANNELS,
         slots: int = 1,
-        latent: int = 0,
         width: float = 1.0,
     ) -> None:
         super().__init__()
@@ -123,7 +122,7 @@ class ModernDiscriminator(nn.Module):
         layers += [Residual(widths[-1]) for _ in range(blocks)]
         last = nn.Conv2d(widths[-1], widths[-1], base, groups=widths[-1])
         self.body = nn.Sequential(*layers, last, nn.Flatten())
-        self.heads = Heads(widths[-1], sizes, slots, latent, cosine=True)
+        self.heads = Heads(widths[-1], sizes, slots, cosine=True)
 
     def forward(self, images: Tensor) -> Judgement:
         return self.heads(self.body(images))

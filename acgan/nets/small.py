@@ -13,8 +13,8 @@ from acgan.nets.blocks import (
     Heads,
     Judgement,
     LabelEmbedding,
-    MinibatchDeviation,
     base_and_doublings,
+    first_halving,
     icnr_,
     scaled,
 )
@@ -70,14 +70,6 @@ class SmallGenerator(nn.Module):
         return torch.tanh(self.to_rgb(x))
 
 
-def first_halving(channels: int) -> list[nn.Module]:
-    """A 4x4 convolution of stride 2 and padding 1 from 3 channels, as 2x2 over 2x2 blocks.
-
-    The same sums in another order of weights; CPUs are slow at gradients of 3 channels.
-    """
-    return [nn.ZeroPad2d(1), nn.PixelUnshuffle(2), nn.Conv2d(12, channels, 2)]
-
-
 class SmallDiscriminator(nn.Module):
     """Pictures [N,3,S,S] -> a judgement."""
 
@@ -88,8 +80,6 @@ class SmallDiscriminator(nn.Module):
         *,
         channels: Sequence[int] = (32, 64, 128, 192, 192, 192),
         slots: int = 1,
-        latent: int = 0,
-        minibatch_deviation: bool = False,
         width: float = 1.0,
     ) -> None:
         super().__init__()
@@ -98,16 +88,14 @@ class SmallDiscriminator(nn.Module):
         layers: list[nn.Module] = [*first_halving(widths[0]), nn.LeakyReLU(0.2)]
         for a, b in pairwise(widths):
             layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        if minibatch_deviation:
-            layers.append(MinibatchDeviation())
         features = widths[-1]
         self.body = nn.Sequential(
             *layers,
-            nn.Conv2d(features + minibatch_deviation, features, base),
+            nn.Conv2d(features, features, base),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
         )
-        self.heads = Heads(features, sizes, slots, latent)
+        self.heads = Heads(features, sizes, slots)
 
     def forward(self, images: Tensor) -> Judgement:
         return self.heads(self.body(images))

@@ -101,7 +101,6 @@ class SrresnetDiscriminator(nn.Module):
         *,
         channels: int = 32,
         slots: int = 1,
-        latent: int = 0,
         width: float = 1.0,
     ) -> None:
         super().__init__()
@@ -112,7 +111,7 @@ class SrresnetDiscriminator(nn.Module):
             layers += [PlainBlock(a), PlainBlock(a), nn.Conv2d(a, b, 3, 2, 1), nn.LeakyReLU(0.2)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         side = image_size >> (halvings + 1)
-        self.heads = Heads(widths[-1] * side**2, sizes, slots, latent)
+        self.heads = Heads(widths[-1] * side**2, sizes, slots)
 
     def forward(self, images: Tensor) -> Judgement:
         return self.heads(self.body(images))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -16,8 +17,8 @@ from acgan.losses import (
     generator_loss,
     gradient_penalty,
     group_weights,
-    latent_loss,
-    moments_loss,
+    prior_divergence,
+    reconstruction_loss,
 )
 from acgan.presets import AdversarialLoss, Penalty
 
@@ -135,11 +136,18 @@ def test_class_accuracy_counts_the_known() -> None:
     assert found.tolist() == [0.5, 1.0]
 
 
-def test_latent_and_moments() -> None:
-    z = torch.randn(8, 4)
-    assert latent_loss(z[:, :2], z).item() == 0
-    assert latent_loss(z + 1, z).item() == pytest.approx(1)
-    real = torch.randn(64, 5, generator=torch.Generator().manual_seed(0))
-    assert moments_loss(real, real).item() == 0
-    alike = real.mean(dim=0).expand(64, 5) + 1e-3 * real
-    assert moments_loss(alike, real).item() > 0.5
+def test_prior_divergence_closed_forms() -> None:
+    nothing = torch.zeros(3, 4)
+    assert prior_divergence(nothing, nothing).item() == 0
+    assert prior_divergence(nothing + 2, nothing).item() == pytest.approx(0.5 * 4 * 4)
+    variance = torch.full((3, 4), 0.25)
+    expected = 0.5 * 4 * (0.25 - 1 - np.log(0.25))
+    assert prior_divergence(nothing, variance.log()).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_reconstruction_leaves_the_finest_detail_open() -> None:
+    real = torch.rand(2, 3, 8, 8)
+    board = torch.ones(8, 8)
+    board[::2, 1::2] = board[1::2, ::2] = -1
+    assert reconstruction_loss(real + 0.3 * board, real).item() == pytest.approx(0, abs=1e-6)
+    assert reconstruction_loss(real + 0.3, real).item() == pytest.approx(0.3, rel=1e-5)

@@ -10,7 +10,7 @@ from torch import nn
 from acgan.augment import augment
 from acgan.ema import ema_decay, update_ema
 from acgan.feed import drop_labels, sampling_weights
-from acgan.nets.blocks import LabelEmbedding, MinibatchDeviation, base_and_doublings, icnr_
+from acgan.nets.blocks import LabelEmbedding, base_and_doublings, icnr_
 from acgan.request import fold_attributes, label_rows, parse_attributes
 from acgan.rundir import Budget
 from acgan.snapshot import draw_z, to_uint8
@@ -74,13 +74,6 @@ def test_icnr_starts_without_a_grid() -> None:
     conv = icnr_(nn.Conv2d(3, 8, 3, padding=1, bias=False))
     out = nn.PixelShuffle(2)(conv(torch.rand(1, 3, 5, 5)))
     torch.testing.assert_close(out[..., ::2, ::2], out[..., 1::2, 1::2])
-
-
-def test_minibatch_deviation_sees_copies() -> None:
-    layer = MinibatchDeviation(4)
-    varied, copies = torch.randn(8, 2, 4, 4), torch.ones(8, 2, 4, 4)
-    assert layer(varied)[:, -1].min() > 0.1
-    assert layer(copies)[:, -1].max() < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from acgan.cost import measure_cost, synthetic_plan
 from acgan.feed import Feed
 from acgan.nets import build_discriminator, build_generator
-from acgan.nets.small import first_halving
+from acgan.nets.blocks import first_halving
 from acgan.parallel import World
 from acgan.presets import PRESETS, PresetName
 from acgan.state import build_nets
@@ -97,6 +97,24 @@ def test_compiled_is_eager(preset: str) -> None:
             )
             for a, b in pairs:
                 torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_reconstruction_trains_the_encoder_through_redrawn_faces_alone() -> None:
+    step, draws = make_step("small", adversarial_weight=0.0, class_weight_g=0.0, prior_weight=0.0)
+    before = weights_of(step.nets.encoder)
+    fake = step.fakes(draws)
+    fake.retain_grad()
+    step.discriminator(fake, draws, with_penalty=False)
+    step.generator(fake, draws)
+    assert changed(step.nets.encoder, before)
+    assert fake.grad[::2].abs().sum() > 0
+    assert fake.grad[1::2].abs().sum() == 0
+
+
+def test_redrawn_faces_keep_their_labels() -> None:
+    _, draws = make_step("small", label_drop=1.0)
+    assert torch.equal(draws.fake_labels[::2], draws.labels[::2])
+    assert (draws.fake_labels[1::2] == -1).all()
 
 
 def test_every_preset_can_be_named() -> None:
@@ -233,7 +251,7 @@ def gradients_of_one_step(rank: int, size: int, port: int, out: Path) -> None:
     plan = synthetic_plan("small", 16, batch=8, width=0.25)
     plan = replace(plan, settings=replace(plan.settings, precision="float32"))
     nets = build_nets(plan, CPU)
-    for net in (nets.generator, nets.discriminator):
+    for net in (nets.generator, nets.discriminator, nets.encoder):
         net.double()
     step = Step(plan, nets, CPU, World(rank, size))
     feed = Feed(plan.faces, CPU, np.ones(len(plan.faces)))
@@ -243,9 +261,8 @@ def gradients_of_one_step(rank: int, size: int, port: int, out: Path) -> None:
     step.discriminator(fake, draws, with_penalty=True)
     step.generator(fake if step.settings.shared_fakes else step.fakes(draws), draws)
     if rank == 0:
-        torch.save(
-            [p.grad for net in (nets.generator, nets.discriminator) for p in net.parameters()], out
-        )
+        trained = (nets.generator, nets.discriminator, nets.encoder)
+        torch.save([p.grad for net in trained for p in net.parameters()], out)
     if size > 1:
         dist.destroy_process_group()
 
