@@ -1,4 +1,4 @@
-"""`bench generate`: how long one avatar takes on one CPU core, after warm-up."""
+"""`bench generate`: how long one avatar takes on one CPU core, and how even a morph is."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import numpy as np
 import torch
 
 from acgan.make.ask import ask
+from acgan.make.best_of import Reader, find_classifier
 from acgan.make.export import describe, onnx_session, to_onnx
+from acgan.make.interpolate import morph
 from acgan.make.painter import Painter
+from acgan.make.path import largest_step
 from acgan.make.snapshots import find_snapshot
 from acgan.snapshot import load_snapshot
 from bench.options_generate import GenerateOptions
-from cli import emit_json, explain_dry_run
+from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
 
 WARM_UP = 10
@@ -27,6 +30,8 @@ def run(options: GenerateOptions) -> None:
     """Median milliseconds per picture; the last line on stdout is one JSON object."""
     if not 5 <= options.repeats <= 10_000:
         raise UserError("--repeats must be 5 to 10000")
+    if not 0 <= options.pairs <= 10_000 or not 3 <= options.frames <= 1000:
+        raise UserError("--pairs must be 0 to 10000, --frames 3 to 1000")
     path = find_snapshot(options.snapshot, options.workspace)
     if options.dry_run:
         explain_dry_run(options, [f"draw {options.repeats} times one picture with {path}"])
@@ -55,8 +60,28 @@ def run(options: GenerateOptions) -> None:
             "onnx_p95_ms": round(float(np.percentile(onnx_times, 95)), 2),
             "candidates_16_ms": round(float(np.median(candidate_times)), 1),
             "repeats": options.repeats,
+            **(morph_steps(painter, options) if options.pairs else {}),
         }
     )
+
+
+def morph_steps(painter: Painter, options: GenerateOptions) -> dict[str, Any]:
+    """The largest step over the mean step of morphs, in the classifier's features."""
+    path = find_classifier(painter.snapshot.path, painter.info, options.workspace)
+    reader = Reader(path, painter.info)
+    ratios = []
+    with progress("morphs", options.pairs, quiet=options.quiet) as advance:
+        for pair in range(options.pairs):
+            keys = [ask(painter, [], 1, seed)[0] for seed in (2 * pair, 2 * pair + 1)]
+            pictures = painter.draw(morph(painter, keys, options.frames))
+            ratios.append(largest_step(reader.read(pictures)[0]))
+            advance()
+    return {
+        "morphs": options.pairs,
+        "frames": options.frames,
+        "largest_over_mean_step_worst": round(max(ratios), 2),
+        "largest_over_mean_step_median": round(float(np.median(ratios)), 2),
+    }
 
 
 def times_ms(draw: Callable[[], object], repeats: int) -> list[float]:

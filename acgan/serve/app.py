@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import logging
 import os
@@ -9,6 +10,7 @@ import socket
 import tempfile
 import webbrowser
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -28,6 +30,7 @@ MOST_BODY_BYTES = MOST_UPLOAD_BYTES + 2**16
 WAITING_VISITORS = 100
 AT_ONCE = 4
 REMEMBERED_VISITORS = 64  # the one who has been away longest is forgotten first
+REMEMBERED_STREAMS = 512  # many more than can wait at once
 # The page and everything on it come from here; a browser then asks nobody else.
 CONTENT_POLICY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -55,6 +58,7 @@ def run(options: ServeOptions) -> None:
     if options.dry_run:
         explain_dry_run(options, [f"serve {', '.join(library.names)}"])
         return
+    share_heaps()
     listener = listen(options.host, options.port)
     cupboard = Cupboard()
     try:
@@ -101,6 +105,7 @@ def build_app(studio: Studio, cupboard: Cupboard, host: str) -> Any:
     blocks = Page(studio).blocks
     blocks.queue(max_size=WAITING_VISITORS, default_concurrency_limit=AT_ONCE, api_open=False)
     blocks.state_session_capacity = REMEMBERED_VISITORS
+    forget_requests(blocks)
     app = gr.mount_gradio_app(
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         blocks,
@@ -122,6 +127,39 @@ def build_app(studio: Studio, cupboard: Cupboard, host: str) -> Any:
         # A page from elsewhere cannot reach us under a name of its own (DNS rebinding).
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[host, "127.0.0.1", "localhost"])
     return Bounds(app)
+
+
+def share_heaps() -> None:
+    """Let glibc keep two heaps for all threads: one each, as it likes to, only ever grow."""
+    arena_max = -8  # M_ARENA_MAX in malloc.h
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(arena_max, 2)
+
+
+class Nothing(set[str]):
+    """A set that keeps nothing."""
+
+    def add(self, _: str) -> None: ...
+
+    def update(self, *_: Any) -> None: ...
+
+
+def forget_requests(blocks: Any) -> None:
+    """Bound what Gradio (6.x) remembers of every request for as long as it runs.
+
+    Each control keeps the path of every file that it ever showed, so that Gradio can delete them:
+    the cupboard does that here. Every visitor keeps a set of events for ever, the last 2,000 a
+    queue of messages, the last 10,000 events a line of statistics.
+    """
+    for control in blocks.blocks.values():
+        control.temp_files = Nothing()
+    blocks.upload_file_set = Nothing()
+    blocks.temp_file_sets = []
+    queue = blocks._queue
+    forgetful = type(queue.pending_messages_per_session)
+    queue.pending_messages_per_session = forgetful(REMEMBERED_STREAMS)
+    queue.pending_event_ids_session = forgetful(REMEMBERED_STREAMS)
+    queue.ANALYTICS_MAX_EVENTS = REMEMBERED_STREAMS
 
 
 def is_loopback(host: str) -> bool:

@@ -37,7 +37,8 @@ footer { display: none !important; }
 .options .wrap, #size .wrap { display: grid !important; gap: 6px; }
 .options .wrap { grid-template-columns: repeat(auto-fill, minmax(106px, 1fr)); }
 .options label, #size label {
-  display: flex; align-items: center; gap: 7px; min-height: 40px; padding: 4px 8px !important;
+  position: relative; display: flex; align-items: center; gap: 7px;
+  min-height: 40px; padding: 4px 8px !important;
   border-radius: 10px !important; overflow: hidden;
 }
 .options label span {
@@ -56,7 +57,9 @@ footer { display: none !important; }
 #size label span { margin: 0 !important; }
 
 #candidates .grid-wrap, #history .grid-wrap { max-height: none; overflow: visible; }
-#candidates .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+#candidates .grid-container {
+  grid-template-columns: repeat(4, minmax(0, 1fr)) !important; grid-auto-rows: auto !important;
+}
 #candidates .thumbnail-item, #history .thumbnail-item {
   border-radius: 10px; aspect-ratio: 1; height: auto; min-height: 0;
 }
@@ -77,7 +80,7 @@ footer { display: none !important; }
     grid: auto / auto-flow 132px; grid-template-rows: repeat(2, auto); overflow-x: auto;
     padding-bottom: 4px;
   }
-  .options { padding: 4px 10px !important; overflow: hidden !important; }
+  .options { padding: 4px 10px !important; overflow: clip !important; }
   #attributes { gap: 4px; }
   #legend, #head p { display: none; }
   .options .wrap:not(:has(label:nth-of-type(5))) { grid-template-rows: auto; }

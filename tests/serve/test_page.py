@@ -32,7 +32,7 @@ TIME_OF_A_DRAW = """
   look();
 """
 SETTLE_S = 1.5  # the page listens to its controls a moment after it shows them
-WIDTHS = {"desktop": 1280, "phone": 390}
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
 class Visitor:
@@ -108,25 +108,31 @@ class Visitor:
         return self.until(lambda: [t.text for t in self.find(".toast-body") if t.text])[-1]
 
 
-@pytest.fixture(params=WIDTHS)
-def visitor(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Visitor]:
+def browser(width: int, height: int, downloads: Path) -> webdriver.Chrome:
+    """Headless Chromium with a window of this size, px. Skips the test where it is absent."""
     chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver_path is None:
         pytest.skip("chromium or its driver is absent (Debian: chromium chromium-driver)")
-    width, downloads = WIDTHS[request.param], tmp_path / "downloads"
-    downloads.mkdir()
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
+                 "--disable-background-networking", "--window-size=1280,900"):  # fmt: skip
         options.add_argument(flag)
-    options.add_argument("--window-size=1280,900")
     options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    return driver
+
+
+@pytest.fixture(params=SIZES)
+def visitor(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Visitor]:
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    driver = browser(*SIZES[request.param], downloads)
     try:
-        behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
-        driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         visitor = Visitor(driver, served.url, downloads)
         visitor.open()
         yield visitor
