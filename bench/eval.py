@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import resource
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,8 +42,14 @@ def run(options: EvalOptions) -> None:
         reals, unseen = from_face_set(options.data, rng)
     else:
         reals, unseen = drawn_faces(options.faces, options.image_size, rng, quiet=options.quiet)
+    with tempfile.TemporaryDirectory(prefix="bench-eval-") as cache:
+        emit_json(measured(options, reals, unseen, Path(cache)))
+
+
+def measured(options: EvalOptions, reals: Reals, unseen: Pool, cache: Path) -> dict[str, Any]:
+    """The timed full report, judge's training included, then every planted failure."""
     started = time.monotonic()
-    judge = obtain_judge(reals, None, device=torch.device("cpu"), quiet=options.quiet)
+    judge = obtain_judge(reals, cache, device=torch.device("cpu"), quiet=options.quiet)
     material = make_material(reals, unseen, judge)
     timed = Plan(options.timed_count or options.count, options.seed, "full")
     on_reals = name_failures(material, reals, judge, timed, "")
@@ -52,18 +61,17 @@ def run(options: EvalOptions) -> None:
             named = [one.name for one in name_failures(material, reals, judge, plan, name)]
             planted[name], found[name] = verdict in named, named
             advance(1, name)
-    emit_json(
-        {
-            "planted": planted,
-            "verdicts_on_reals": [verdict.name for verdict in on_reals],
-            "seconds": round(seconds, 1),
-            "verdicts": found,
-            "n_timed": timed.count,
-            "n_real": len(reals.test_labels),
-            "n_train": len(reals.train_labels),
-            "threads": torch.get_num_threads(),
-        }
-    )
+    return {
+        "planted": planted,
+        "verdicts_on_reals": [verdict.name for verdict in on_reals],
+        "seconds": round(seconds, 1),
+        "verdicts": found,
+        "n_timed": timed.count,
+        "n_real": len(reals.test_labels),
+        "n_train": len(reals.train_labels),
+        "threads": torch.get_num_threads(),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
 
 
 def name_failures(

@@ -15,7 +15,7 @@ COPIED, RATIO_MEMORISED = 0.1, 0.8
 SOFT, SOFT_BROKEN = 0.75, 0.6  # fine detail over the reals'
 NOISY, NOISY_BROKEN = 1.8, 2.5
 PRECISION_LOST, PRECISION_LOW = 0.2, 0.6  # over the reals' own
-STRANGE_BROKEN, STRANGE = 0.6, 0.25  # share stranger than 95 of 100 real faces
+STRANGE_BROKEN, STRANGE = 0.6, 0.2  # share odder than 95 of 100 real faces
 RECALL_LOW = 0.5
 FRECHET_FAR = 0.6  # over the reals' total variance
 

@@ -87,7 +87,12 @@ class Judge(nn.Module):
 
 
 def shrink(pictures: Tensor, side: int) -> Tensor:
-    """uint8 [N, 3, S, S] -> float32 [N, 3, side, side] in [-1, 1]; antialiased bilinear."""
+    """uint8 [N, 3, S, S] -> float32 [N, 3, side, side] in [-1, 1]; antialiased bilinear.
+
+    Pictures in floats are taken as scaled and sized already.
+    """
+    if pictures.is_floating_point():
+        return pictures
     scaled = pictures.to(torch.float32).div_(127.5).sub_(1)
     if scaled.shape[-1] != side:
         scaled = functional.interpolate(

@@ -160,9 +160,7 @@ def measure(
         memorisation=memorisation,
         control=control,
         detail=detail_ratio(drawn.pictures, reals.test_pictures),
-        strangeness=measure_strangeness(
-            drawn.pictures, reals.train_pictures, reals.test_pictures, seed
-        ),
+        strangeness=measure_strangeness(drawn.pictures, reals, device=device, cache=cache),
         not_measured=not_measured,
     )
     return scores, drawn

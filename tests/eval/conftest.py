@@ -12,12 +12,12 @@ from tests.eval.toy_faces import toy_set
 
 
 @pytest.fixture(scope="session")
-def toys() -> tuple[Reals, TrainedJudge, Material]:
+def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reals, TrainedJudge, Material]:
     """Toy faces, a judge trained on them, and what the stand-ins are made of."""
     reals, unseen = toy_set()
     judge = obtain_judge(
         reals,
-        None,
+        tmp_path_factory.mktemp("toys"),
         device=torch.device("cpu"),
         settings=JudgeSettings(images_seen=10_000, least_images=0),
         quiet=True,

@@ -97,6 +97,7 @@ def short_training() -> Iterator[None]:
             "eval.judge.JudgeSettings", lambda: JudgeSettings(images_seen=3000, least_images=0)
         )
         patch.setattr("eval.ladder.GAN_TRAIN", JudgeSettings(images_seen=1000, least_images=0))
+        patch.setattr("eval.strangeness.STEPS", 60)
         patch.setattr("eval.diversity.MAX_ENLARGED_PAIRS", 8)
         yield
 
@@ -174,6 +175,7 @@ def test_what_was_measured_is_kept_by_content(
     expensive = (
         *("eval.judge.train_judge", "eval.ladder.train_judge", "eval.msssim._score_pairs"),
         *("eval.patches.train_patch_judge", "eval.patches.PatchJudge.read"),
+        *("eval.strangeness.train", "eval.strangeness.spoiled_odds"),
     )
     for name in (*expensive, "eval.judge.TrainedJudge.read"):
         monkeypatch.setattr(name, again)
