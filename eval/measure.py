@@ -128,6 +128,8 @@ def measure(
     memorisation = measure_memorisation(
         drawn.pictures, reals.train_pictures, reals.test_pictures, seed
     )
+    note("odd faces")
+    strangeness = measure_strangeness(drawn.pictures, reals, device=device, cache=cache)
     scores = Scores(
         subject=Subject(
             snapshot=name,
@@ -160,7 +162,7 @@ def measure(
         memorisation=memorisation,
         control=control,
         detail=detail_ratio(drawn.pictures, reals.test_pictures),
-        strangeness=measure_strangeness(drawn.pictures, reals, device=device, cache=cache),
+        strangeness=strangeness,
         not_measured=not_measured,
     )
     return scores, drawn
