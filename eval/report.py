@@ -95,6 +95,7 @@ def score_snapshot(
     """Score, write page and metrics row, and return the JSON object of the report."""
     started = time.monotonic()
     snapshot: Snapshot = load_snapshot(sources.snapshot, device)
+    snapshot.generator.to(memory_format=torch.channels_last)  # draws twice as fast on a CPU
     reals: Reals = load_reals(sources.faces, image_size=snapshot.info.image_size)
     judge = obtain_judge(reals, sources.faces, device=device, quiet=quiet)
     with progress("report", STAGES, quiet=quiet) as advance:
