@@ -93,9 +93,9 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        class_weight_g=0.25,
-        reconstruction_weight=10.0,
-        prior_weight=0.02,
+        class_weight_g=0.1,
+        reconstruction_weight=20.0,
+        prior_weight=0.05,
     ),
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",
