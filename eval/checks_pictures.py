@@ -28,10 +28,12 @@ def check_realism(scores: Scores) -> Check:
     numbers = {"precision": precision, "frechet_over_variance": far, "detail": detail}
     strange = scores.strangeness.share
     numbers["strange_share"] = strange
-    among = (
-        f"{percent(strange)} look odd (of real faces 5%), and {percent(manifold.fake.precision)} "
-        f"lie among real faces (of other real ones {percent(manifold.real.precision)})"
-    )
+    among = f"{percent(strange)} look odd (of real faces 5%)"
+    if precision < PRECISION_LOW:
+        among += (
+            f", and {percent(manifold.fake.precision)} lie among real faces "
+            f"(of other real ones {percent(manifold.real.precision)})"
+        )
     verdicts = []
     if detail > NOISY:
         verdicts.append(
