@@ -98,8 +98,7 @@ def train_and_score(
         scores = call([*report, "--snapshot", trained["snapshot"]], end)
         if scores is None:
             return None
-        scores.pop("schema_version", None)
-        write_json(scores_file, scores, schema_version=QUALITY_SCHEMA_VERSION)
+        write_json(scores_file, scores["summary"], schema_version=QUALITY_SCHEMA_VERSION)
     scores = read_json(scores_file, schema_version=QUALITY_SCHEMA_VERSION)
     return {
         "preset": preset,
