@@ -100,6 +100,7 @@ PRESETS: dict[str, Preset] = {
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",
         nets="small",
+        generator={"blur": False},
         z_dim=64,
         shared_fakes=True,
         temper=0.0,

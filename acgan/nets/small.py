@@ -23,12 +23,13 @@ from acgan.nets.blocks import (
 class Stage(nn.Module):
     """Convolution, PixelShuffle x2, blur, BatchNorm, scale and shift from the latent, ReLU."""
 
-    def __init__(self, channels_in: int, channels_out: int, latent: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, latent: int, *, blur: bool) -> None:
         super().__init__()
         self.conv = icnr_(nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1))
         self.shuffle = nn.PixelShuffle(2)
         # ICNR starts without a grid, the blur keeps gradients from drawing one (1806.02658).
-        self.blur = nn.Sequential(nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1))
+        steps = [nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1)] if blur else []
+        self.blur = nn.Sequential(*steps)
         self.norm = BatchNorm(channels_out, affine=False)
         self.scale = nn.Linear(latent, channels_out)
         self.shift = nn.Linear(latent, channels_out)
@@ -51,6 +52,7 @@ class SmallGenerator(nn.Module):
         embedding: int = 64,
         first: int = 128,
         channels: Sequence[int] = (80, 40, 20, 16, 16, 16),
+        blur: bool = True,
         width: float = 1.0,
     ) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class SmallGenerator(nn.Module):
         latent = z_dim + (embedding if sizes else 0)
         self.embed = LabelEmbedding(sizes, embedding) if sizes else None
         self.start = nn.Linear(latent, widths[0] * self.base**2)
-        self.stages = nn.ModuleList(Stage(a, b, latent) for a, b in pairwise(widths))
+        self.stages = nn.ModuleList(Stage(a, b, latent, blur=blur) for a, b in pairwise(widths))
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
