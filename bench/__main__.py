@@ -2,6 +2,7 @@
 
 from bench.options_crawl import CrawlOptions
 from bench.options_crop import CropOptions
+from bench.options_detector_pictures import DetectorPicturesOptions
 from bench.options_eval import EvalOptions
 from bench.options_faces import FacesOptions
 from bench.options_generate import GenerateOptions
@@ -11,6 +12,9 @@ from cli import Command, main
 COMMANDS = {
     "crawl": Command(CrawlOptions, "bench.crawl:run", "Our crawl beside gallery-dl's."),
     "crop": Command(CropOptions, "bench.crop:run", "Our crop beside the tutorials' loop."),
+    "detector-pictures": Command(
+        DetectorPicturesOptions, "bench.detector_pictures:run", "What the detector is trained on."
+    ),
     "faces": Command(FacesOptions, "bench.faces:run", "A face detector's recall on given boxes."),
     "generate": Command(
         GenerateOptions, "bench.generate:run", "Milliseconds per avatar: PyTorch, ONNX Runtime."

@@ -14,17 +14,17 @@ from pathlib import Path
 
 import cv2
 
-from bench.faces import TrueFace, hits, read_truth
+from bench.faces import hits
 from bench.options_crop import CropOptions
 from cli import emit_json, explain_dry_run
 from manifest import UserError
+from preprocess.boxes import Box, TrueFace, read_boxes
 from preprocess.crop import describe, finish, settings_of, work_on_all
 from preprocess.decode import SUFFIXES
 from preprocess.journal import Journal
 from preprocess.options import CropOptions as OurOptions
 from preprocess.sources import folder_tasks
 
-Box = tuple[float, float, float, float]
 Found = dict[str, list[Box]]
 REAL_DATA = Path(os.environ.get("AVATAR_SHARED", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -43,7 +43,7 @@ def run(options: CropOptions) -> None:
     """Time both on copies of the same pictures; the last line is one JSON object."""
     folder = options.pictures or REAL_DATA / "pictures" / "full"
     cascade = options.naive_cascade or REAL_DATA / "cascade" / "lbpcascade_animeface.xml"
-    truth = read_truth(options.boxes or folder / "boxes.csv")
+    truth = read_boxes(options.boxes or folder / "boxes.csv")
     originals = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not originals:
         raise UserError("holds no picture", where=str(folder))

@@ -6,7 +6,6 @@ centre and its side is 0.67 to 2.2 times the face's: cascades differ in what the
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,20 +16,11 @@ from bench.options_faces import FacesOptions
 from cli.output import emit_json, explain_dry_run, say
 from cli.progress import progress
 from manifest.errors import UserError
+from preprocess.boxes import Box, TrueFace, read_boxes
 from preprocess.detect import DetectorConfig, Face, FaceDetector
-
-Box = tuple[float, float, float, float]
 
 _MAX_CENTRE_SHIFT = 0.25
 _SIDE_RATIO = (0.67, 2.2)
-
-
-@dataclass(frozen=True)
-class TrueFace:
-    """A face drawn by hand; of kind `other` it is neither target nor false positive."""
-
-    box: Box
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -43,7 +33,7 @@ class PictureScore:
 
 def run(options: FacesOptions) -> None:
     """Detect in every listed picture and end with one JSON line of counts."""
-    truth = read_truth(options.boxes)
+    truth = read_boxes(options.boxes)
     config = detector_config(options)
     if options.dry_run:
         explain_dry_run(options, [f"search {len(truth)} pictures with {config}"])
@@ -74,30 +64,6 @@ def detector_config(options: FacesOptions) -> DetectorConfig:
         "min_score": options.min_score,
     }
     return replace(config, **{k: v for k, v in given.items() if v is not None})
-
-
-def read_truth(table: Path) -> dict[str, list[TrueFace]]:
-    """True faces by file name; UserError names the row that is malformed."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise UserError(
-            "no such table", where=str(table), hint="columns file,x,y,w,h, perhaps kind"
-        ) from None
-    truth: dict[str, list[TrueFace]] = {}
-    for line, row in enumerate(rows, start=2):
-        try:
-            faces = truth.setdefault(row["file"], [])
-            cells = [row[c] for c in ("x", "y", "w", "h")]
-            if any(cells):
-                x, y, w, h = (float(c) for c in cells)
-                faces.append(TrueFace((x, y, w, h), row.get("kind") or "front"))
-        except (KeyError, TypeError, ValueError):
-            raise UserError(
-                "not a box", where=f"{table}:{line}", hint="columns file,x,y,w,h"
-            ) from None
-    return truth
 
 
 def hits(detection: Box, face: Box) -> bool:

@@ -98,11 +98,12 @@ def crop(options: CropOptions) -> None:
             where=str(folder / "rejects.csv"),
             hint="the reasons are there; see --min-score, --min-face-px and --rotated",
         )
-    next_step(f"python -m preprocess tag{_name_option(options)}")
-
-
-def _name_option(options: CropOptions) -> str:
-    return "" if options.name == "faces" else f" --name {options.name}"
+    if options.pictures is None:
+        named = "" if options.name == "faces" else f" --name {options.name}"
+        next_step(f"python -m preprocess tag{named}")
+    else:  # nobody has tagged a folder's pictures
+        log.info("to label these faces, write %s (columns file,hair,eyes)", folder / "labels.csv")
+        next_step(f"python -m preprocess import {folder} --name {options.name}-labelled")
 
 
 def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:

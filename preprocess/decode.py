@@ -17,6 +17,8 @@ SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif")
 )
 _ORIENTATION_TAG = 0x0112
+# So many times the side wanted, a JPEG is worth decoding twice: small to search, whole to cut.
+_LARGE = 4
 
 RgbArray = npt.NDArray[np.uint8]
 
@@ -42,6 +44,7 @@ class Picture:
             raise BadPicture("empty file")
         image = self._open()
         self.format = image.format
+        self._opened: Image.Image | None = image
         self._whole: Image.Image | None = None
         width, height = image.size
         if width * height > max_megapixels * 1e6:
@@ -49,7 +52,8 @@ class Picture:
         aspect = max(width, height) / max(min(width, height), 1)
         if aspect > max_aspect:
             raise BadPicture("extreme aspect", round(aspect, 2))
-        turned = _orientation(image) in (5, 6, 7, 8)
+        self._orientation = self._read_orientation(image)
+        turned = self._orientation in (5, 6, 7, 8)
         self.width, self.height = (height, width) if turned else (width, height)
 
     def full(self) -> Image.Image:
@@ -61,11 +65,12 @@ class Picture:
     def reduced(self, long_side_px: int) -> RgbArray:
         """The picture at a fraction of its size, its long side at least `long_side_px` or whole.
 
-        JPEG is decoded at the lower scale outright, which is several times faster; others are
-        averaged over whole blocks. uint8 [h, w, 3]. Raises `BadPicture`.
+        A large JPEG is decoded at the lower scale outright, which is several times faster. Others
+        are decoded whole, which serves `full` as well, and averaged over whole blocks.
+        uint8 [h, w, 3]. Raises `BadPicture`.
         """
         long_side = max(self.width, self.height)
-        scaled = self.format == "JPEG" and long_side >= 2 * long_side_px
+        scaled = self.format == "JPEG" and long_side >= _LARGE * long_side_px
         image = self._decode(long_side_px) if scaled else self.full()
         factor = max(image.size) // long_side_px
         return np.asarray(image.reduce(factor) if factor > 1 else image)
@@ -79,8 +84,19 @@ class Picture:
         except Exception:
             raise BadPicture("not a picture", self._data[:8].hex(" ")) from None
 
+    def _read_orientation(self, image: Image.Image) -> int:
+        """1 to 8, as EXIF has it; of a PNG this decodes the pixels, in the image kept for it."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return int(image.getexif().get(_ORIENTATION_TAG, 1))
+        except Exception:  # broken EXIF data is no reason to lose the picture
+            self._opened = None
+            return 1
+
     def _decode(self, long_side_px: int | None) -> Image.Image:
-        image = self._open()
+        # The image that the header was read from serves once: drawing scaled changes it.
+        image, self._opened = self._opened or self._open(), None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -88,18 +104,10 @@ class Picture:
                     share = long_side_px / max(image.size)
                     image.draft("RGB", (round(image.width * share), round(image.height * share)))
                 image.load()
-                return plain_rgb(ImageOps.exif_transpose(image))
+                upright = image if self._orientation == 1 else ImageOps.exif_transpose(image)
+                return plain_rgb(upright)
         except Exception as error:
             raise BadPicture("broken picture", str(error)[:80]) from None
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # broken EXIF data is no reason to lose the picture
-        return 1
 
 
 def plain_rgb(image: Image.Image) -> Image.Image:

@@ -22,24 +22,13 @@ SHIPPED_VERIFIER = MODELS_DIR / "face_verifier.onnx"
 
 Box = tuple[float, float, float, float]
 
-# Views of one proposal (shift x, shift y in box sides, scale) whose logits are averaged.
-_Views = tuple[tuple[float, float, float], ...]
-_VIEWS: _Views = (
-    (0.0, 0.0, 1.0),
-    (0.0, 0.0, 0.88),
-    (0.0, 0.0, 1.14),
-    (0.0, -0.06, 1.0),
-    (0.0, 0.06, 1.0),
-)
-
-
-# Boxes whose first view scores lower are given up without another look.
-_HOPELESS_LOGIT = -4.0
-# How near windows must be to count as one, as a share of their size: OpenCV's own default.
-_GROUP_EPS = 0.2
-# Log odds of a face = these times (mean logit of the views, log of the windows that agree, 1).
-# How they were set, and on which pictures: models/README.md.
-_EVIDENCE = (3.0, 1.71, -13.76)
+# Scales of the views of one box whose answers are averaged; every other view is mirrored.
+_FIRST_LOOK = (1.0,)
+_SECOND_LOOK = (1.0, 1.0, 0.9, 1.1)
+# Boxes whose first view gets a lower logit are given up without another look.
+_HOPELESS_LOGIT = -3.0
+# The network may move a box by so much of its side, and change the side by this factor.
+_MAX_MOVE, _MAX_GROWTH = 0.4, 1.8
 
 
 @dataclass(frozen=True)
@@ -90,7 +79,7 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
 
 
 class Verifier:
-    """The network that says how likely each proposed box is a face."""
+    """The network that says how likely each proposed box is a face, and where exactly."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -99,46 +88,67 @@ class Verifier:
             )
         try:
             self._net = cv2.dnn.readNetFromONNX(str(path))
+            answers = self._answers(np.zeros((1, CROP_SIDE_PX, CROP_SIDE_PX, 3), np.uint8))
         except cv2.error:
+            answers = np.empty(0)
+        if answers.shape != (1, 4):
             raise UserError(
-                "OpenCV cannot read this verifier",
+                "not a verifier that OpenCV can run",
                 where=str(path),
                 hint="give an ONNX file of train-verifier",
-            ) from None
+            )
 
-    def logits(self, rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-        """Log odds of a face [N] for boxes [N, 4] (xywh) of a uint8 picture [H, W, 3]."""
-        first = self._view_logits(rgb, boxes, _VIEWS[:1])[:, 0]
-        # The further views cost four times the first: only for boxes that may still be faces.
-        open_question = first > _HOPELESS_LOGIT
-        further = self._view_logits(rgb, boxes[open_question], _VIEWS[1:])
-        first[open_question] = (first[open_question] + further.sum(axis=1)) / len(_VIEWS)
-        return first
+    def judge(self, rgb: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [M, 4] and their log odds of a face [M] for proposals [N, 4] (xywh), M <= N.
 
-    def _view_logits(self, rgb: np.ndarray, boxes: np.ndarray, views: _Views) -> np.ndarray:
+        `rgb` is a uint8 picture [H, W, 3]. The first look moves each box to where the network sees
+        the face, the second decides; proposals without hope get no second look.
+        """
+        logits, moved = self._look(rgb, boxes, _FIRST_LOOK)
+        logits, moved = self._look(rgb, moved[logits > _HOPELESS_LOGIT], _SECOND_LOOK)
+        return moved, logits
+
+    def _look(
+        self, rgb: np.ndarray, boxes: np.ndarray, scales: tuple[float, ...]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean logit [N] of the views of each box, and the box [N, 4] where they see the face."""
         if len(boxes) == 0:
-            return np.zeros((0, len(views)))
-        crops = np.concatenate([crop_views(rgb, box, views) for box in boxes])
-        crops = crops.reshape(len(boxes), len(views), *crops.shape[1:])
-        # Every other view mirrored: as good as all views twice, at half the cost.
-        crops[:, 1::2] = crops[:, 1::2, :, ::-1]
-        blob = crops.reshape(-1, *crops.shape[2:]).transpose(0, 3, 1, 2)
-        self._net.setInput(np.ascontiguousarray(blob, dtype=np.float32))
-        return self._net.forward().reshape(len(boxes), len(views)).astype(np.float64)
+            return np.empty(0), np.empty((0, 4))
+        crops = np.stack([_crop_of(rgb, box, scale) for box in boxes for scale in scales])
+        mirrored = np.arange(len(crops)) % len(scales) % 2 == 1
+        crops[mirrored] = crops[mirrored, :, ::-1]
+        answers = self._answers(crops)
+        answers[mirrored, 1] *= -1
+        answers = answers.reshape(len(boxes), len(scales), 4)
+        answers[..., 1:3] *= np.array(scales)[:, None]
+        answers[..., 3] += np.log(scales)
+        mean = answers.mean(axis=1)
+        return mean[:, 0], moved_boxes(boxes, mean[:, 1:])
+
+    def _answers(self, crops: np.ndarray) -> np.ndarray:
+        """The network's output [N, 4] for crops uint8 [N, S, S, 3]."""
+        blob = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+        self._net.setInput(blob)
+        return self._net.forward().astype(np.float64)
+
+
+def moved_boxes(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Boxes [N, 4] (xywh) moved by offsets [N, 3]: right and down in sides, log of the growth."""
+    side = boxes[:, 2:].max(axis=1)
+    centre = boxes[:, :2] + boxes[:, 2:] / 2
+    centre = centre + side[:, None] * np.clip(offsets[:, :2], -_MAX_MOVE, _MAX_MOVE)
+    limit = math.log(_MAX_GROWTH)
+    side = (side * np.exp(np.clip(offsets[:, 2], -limit, limit)))[:, None]
+    return np.concatenate([centre - side / 2, side, side], axis=1)
 
 
 CROP_SIDE_PX = 32
 
 
-def crop_views(rgb: np.ndarray, box: np.ndarray, views: _Views) -> np.ndarray:
-    """Crops uint8 [len(views), S, S, 3] of one xywh box, edges replicated past the picture."""
+def _crop_of(rgb: np.ndarray, box: np.ndarray, scale: float) -> np.ndarray:
+    """The crop of one xywh box, its side scaled, edges replicated past the picture."""
     x, y, w, h = (float(v) for v in box)
-    side = max(w, h)
-    cx, cy = x + w / 2, y + h / 2
-    out = np.empty((len(views), CROP_SIDE_PX, CROP_SIDE_PX, 3), np.uint8)
-    for i, (dx, dy, scale) in enumerate(views):
-        out[i] = square_crop(rgb, cx + dx * side, cy + dy * side, side * scale)
-    return out
+    return square_crop(rgb, x + w / 2, y + h / 2, max(w, h) * scale)
 
 
 def square_crop(rgb: np.ndarray, cx: float, cy: float, side: float) -> np.ndarray:
@@ -146,8 +156,9 @@ def square_crop(rgb: np.ndarray, cx: float, cy: float, side: float) -> np.ndarra
     zoom = CROP_SIDE_PX / side
     if zoom < 0.5:  # average whole pixels first: bilinear sampling alone would alias
         step = math.floor(1 / zoom)
-        x0, y0 = max(math.floor(cx - side), 0), max(math.floor(cy - side), 0)
-        patch = rgb[y0 : math.ceil(cy + side), x0 : math.ceil(cx + side)]
+        reach = 0.5 * side + step
+        x0, y0 = max(math.floor(cx - reach), 0), max(math.floor(cy - reach), 0)
+        patch = rgb[y0 : math.ceil(cy + reach), x0 : math.ceil(cx + reach)]
         size = (max(patch.shape[1] // step, 1), max(patch.shape[0] // step, 1))
         fx, fy = size[0] / patch.shape[1], size[1] / patch.shape[0]
         rgb = cv2.resize(patch, size, interpolation=cv2.INTER_AREA)
@@ -229,10 +240,7 @@ class FaceDetector:
         if self._verifier is None:
             boxes, log_odds = self._search(gray, self._min_neighbors)
         else:
-            boxes, votes = self._propose(gray)
-            looks, vote_weight, bias = _EVIDENCE
-            log_odds = looks * self._verifier.logits(rgb, boxes) + vote_weight * np.log(votes)
-            log_odds += bias
+            boxes, log_odds = self._verifier.judge(rgb, self._propose(gray))
         scores = 1.0 / (1.0 + np.exp(-log_odds))
         return [
             Face((float(b[0]), float(b[1]), float(b[2]), float(b[3])), float(s))
@@ -240,12 +248,25 @@ class FaceDetector:
             if s >= self.config.min_score
         ]
 
-    def _propose(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [N, 4] (xywh) and how many of the cascade's windows agreed on each [N]."""
-        windows, _ = self._search(gray, 0)
-        rectangles = [[int(v) for v in window] for window in windows]
-        boxes, votes = cv2.groupRectangles(rectangles, self._min_neighbors, _GROUP_EPS)
-        return np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(votes).reshape(-1)
+    def _propose(self, gray: np.ndarray) -> np.ndarray:
+        """Boxes [N, 4] (xywh) on which enough of the cascade's windows agree."""
+        # One octave at a time: from twice the window's size on, OpenCV looks at each pixel
+        # where every other one will do, and it shrinks the picture without averaging.
+        found, shrink, smallest = [], 1, max(self.config.min_face_px, 1)
+        while min(gray.shape) >= smallest:
+            boxes = self._cascade.detectMultiScale(
+                gray,
+                scaleFactor=self.config.scale_factor,
+                minNeighbors=self._min_neighbors,
+                minSize=(smallest, smallest),
+                maxSize=(2 * smallest - 1, 2 * smallest - 1),
+            )
+            found.append(shrink * np.asarray(boxes, np.float64).reshape(-1, 4))
+            shrink, gray = (
+                2 * shrink,
+                cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+            )
+        return np.concatenate(found) if found else np.empty((0, 4))
 
     def _search(self, gray: np.ndarray, min_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
         """Boxes [N, 4] (xywh) and cascade weights [N]."""

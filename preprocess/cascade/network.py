@@ -24,13 +24,14 @@ _CONVOLUTIONS = {
     "res1b": (40, 40, 3, 1, 1),
     "down2": (40, 56, 3, 2, 1),
     "res2": (56, 56, 3, 1, 1),
-    "head": (56, 1, 4, 1, 0),
+    "head": (56, 4, 4, 1, 0),
 }
 _OPSET = 13
 
 
 class VerifierNet(nn.Module):
-    """Logit [N] that uint8-ranged RGB crops [N, 3, 32, 32] hold a face."""
+    """Answers [N, 4] for uint8-ranged RGB crops [N, 3, 32, 32]: the logit that there is a face,
+    then where it is (right and down in crop sides, log of its side in crop sides)."""
 
     def __init__(self, normalised: bool = True) -> None:
         super().__init__()
@@ -47,7 +48,14 @@ class VerifierNet(nn.Module):
         x = torch.relu(x + self.res1b(torch.relu(self.res1a(x))))
         x = torch.relu(self.down2(x))
         x = torch.relu(x + self.res2(x))
-        return self.head(self.drop(x)).flatten()
+        return self.head(self.drop(x)).flatten(1)
+
+
+def rescale_logit(net: VerifierNet, gain: float, bias: float) -> None:
+    """Make the logit `gain * logit + bias`, by the last layer's own weights."""
+    with torch.no_grad():
+        net.head.weight[0] *= gain
+        net.head.bias[0] = gain * net.head.bias[0] + bias
 
 
 def fused_weights(net: VerifierNet) -> dict[str, np.ndarray]:
@@ -63,7 +71,7 @@ def fused_weights(net: VerifierNet) -> dict[str, np.ndarray]:
 
 
 def write_onnx(net: VerifierNet, path: Path) -> None:
-    """Write the network for `cv2.dnn`: input float32 [N, 3, 32, 32] in 0..255, output [N, 1]."""
+    """Write the network for `cv2.dnn`: input float32 [N, 3, 32, 32] in 0..255, output [N, 4]."""
     onnx = _onnx()
     helper, kind = onnx.helper, onnx.TensorProto
     nodes, initializers = [], []
@@ -107,17 +115,17 @@ def write_onnx(net: VerifierNet, path: Path) -> None:
     add("x5", "c6", "s6")
     relu("s6", "x6")
     convolve("head", "x6", "c7")
-    nodes.append(helper.make_node("Flatten", ["c7"], ["logit"], axis=1))
+    nodes.append(helper.make_node("Flatten", ["c7"], ["answer"], axis=1))
     side = CROP_SIDE_PX
     graph = helper.make_graph(
         nodes,
         "face_verifier",
         [helper.make_tensor_value_info("crops", kind.FLOAT, ["N", 3, side, side])],
-        [helper.make_tensor_value_info("logit", kind.FLOAT, ["N", 1])],
+        [helper.make_tensor_value_info("answer", kind.FLOAT, ["N", 4])],
         initializers,
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=8)
-    helper.set_model_props(model, {"schema_version": "1"})
+    helper.set_model_props(model, {"schema_version": "2"})
     onnx.checker.check_model(model)
     write_bytes(path, model.SerializeToString())
 

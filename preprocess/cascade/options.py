@@ -65,6 +65,10 @@ class TrainVerifierOptions(CommonOptions):
     pictures: tuple[Path, ...] = ()
     """Folders of pictures with a boxes.csv (file,x,y,w,h) that lists every face in them."""
 
+    held_pictures: tuple[Path, ...] = ()
+    """More such folders, never fitted on: with held-out faces laid over them, their pictures set
+    the scale of the scores."""
+
     start_from: Path | None = None
     """Verifier to go on from, for example the shipped one; a fresh network by default."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import zipfile
 from collections.abc import Iterator
@@ -13,18 +12,19 @@ import cv2
 import numpy as np
 
 from manifest.errors import UserError
+from preprocess.boxes import Box, read_boxes
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # A crop file is nearly its own box: a cascade cut it, and looser tools leave a little air.
 _CROP_INSET = (0.03, 0.035, 0.94, 0.94)
 # Side of the intermediate view: views shrink from here by averaging, as a working picture does.
-_FINE_SIDE_PX = 64
-# Share of the face pictures that nothing is fitted on.
+FINE_SIDE_PX = 64
 _RAMP = np.arange(256) / 255
+# Shifts and scales are cut off at so many standard deviations.
+_WITHIN = np.array([-2.5, 2.5])
+# Share of the face pictures that nothing is fitted on.
 _HELD_SHARE = 0.12
 _FEWEST_FACES = 20
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Jitter:
     """Views narrowed towards a face turned to the side."""
     occluder_share: float = 0.1
     gray_share: float = 0.1
+    dim_share: float = 0.0
+    """Views of little contrast, or in coloured light."""
     min_side_px: int = 24
     """Views pass through a random size between this and 64 px, as small faces do."""
 
@@ -69,9 +71,8 @@ def read_crops(source: Path) -> list[BoxedPicture]:
 def read_boxed(folder: Path, max_side_px: int = 1200) -> list[BoxedPicture]:
     """Read a folder with boxes.csv (file,x,y,w,h; empty numbers: no face), shrunk to a side."""
     table = folder / "boxes.csv"
-    faces = read_boxes(table)
     pictures = []
-    for name, boxes in faces.items():
+    for name, faces in read_boxes(table).items():
         path = folder / name
         if not path.is_file():
             raise UserError(f"lists {name}, which is not there", where=str(table))
@@ -81,33 +82,10 @@ def read_boxed(folder: Path, max_side_px: int = 1200) -> list[BoxedPicture]:
         scale = min(1.0, max_side_px / max(rgb.shape[:2]))
         if scale < 1:
             rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        boxes = [face.box for face in faces]
         scaled = tuple((x * scale, y * scale, w * scale, h * scale) for x, y, w, h in boxes)
         pictures.append(BoxedPicture(name, rgb, scaled))
     return pictures
-
-
-def read_boxes(table: Path) -> dict[str, list[Box]]:
-    """Boxes by file name of a CSV with columns file, x, y, w, h."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise UserError(
-            "no such table", where=str(table), hint="columns file,x,y,w,h, one row a face"
-        ) from None
-    boxes: dict[str, list[Box]] = {}
-    for line, row in enumerate(rows, start=2):
-        try:
-            mine = boxes.setdefault(row["file"], [])
-            cells = [row[c] for c in ("x", "y", "w", "h")]
-            if any(cells):
-                x, y, w, h = (float(c) for c in cells)
-                mine.append((x, y, w, h))
-        except (KeyError, TypeError, ValueError):
-            raise UserError(
-                "not a box", where=f"{table}:{line}", hint="columns file,x,y,w,h"
-            ) from None
-    return boxes
 
 
 def split_faces(
@@ -148,22 +126,31 @@ def draw_view(
     rgb: np.ndarray, box: Box, side_px: int, jitter: Jitter, rng: np.random.Generator
 ) -> np.ndarray:
     """A jittered view uint8 [S, S, 3] of one box, half of them mirrored."""
-    view = _warp(rgb, box, jitter, rng)
+    view = sampled(rgb, view_matrix(box, jitter, rng))
+    return finished(view, side_px, jitter, rng)
+
+
+def finished(
+    view: np.ndarray, side_px: int, jitter: Jitter, rng: np.random.Generator
+) -> np.ndarray:
+    """The view [64, 64, 3] at its final size [S, S, 3]: perhaps covered in part, as small a face
+    as the jitter allows, in another light."""
     if rng.random() < jitter.occluder_share:
         _occlude(view, rng)
-    middle = round(math.exp(rng.uniform(math.log(jitter.min_side_px), math.log(_FINE_SIDE_PX))))
+    middle = round(math.exp(rng.uniform(math.log(jitter.min_side_px), math.log(FINE_SIDE_PX))))
     view = cv2.resize(view, (middle, middle), interpolation=cv2.INTER_AREA)
     view = cv2.resize(view, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
-    return _retone(view, jitter.gray_share, rng)
+    return _retone(view, jitter, rng)
 
 
-def _warp(rgb: np.ndarray, box: Box, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
+def view_matrix(box: Box, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
+    """The affine map [2, 3] from the picture to a jittered view of 64 x 64 px around the box."""
     x, y, w, h = box
-    side = max(w, h) * np.exp(rng.normal(0, jitter.scale))
-    cx = x + w / 2 + rng.normal(0, jitter.shift) * w
-    cy = y + h / 2 + rng.normal(0, jitter.shift) * h
+    side = max(w, h) * np.exp(np.clip(rng.normal(0, jitter.scale), *_WITHIN * jitter.scale))
+    shift_x, shift_y = np.clip(rng.normal(0, jitter.shift, 2), *_WITHIN * jitter.shift)
+    cx, cy = x + w / 2 + shift_x * w, y + h / 2 + shift_y * h
     angle = np.deg2rad(rng.normal(0, jitter.rotation_deg))
-    zoom = _FINE_SIDE_PX / side
+    zoom = FINE_SIDE_PX / side
     zoom_x = zoom * (rng.uniform(0.7, 1.0) if rng.random() < jitter.squeeze_share else 1.0)
     zoom_x = -zoom_x if rng.random() < 0.5 else zoom_x
     linear = np.array(
@@ -172,23 +159,36 @@ def _warp(rgb: np.ndarray, box: Box, jitter: Jitter, rng: np.random.Generator) -
             [np.sin(angle) * zoom_x, np.cos(angle) * zoom],
         ]
     )
-    offset = np.full(2, (_FINE_SIDE_PX - 1) / 2) - linear @ (cx - 0.5, cy - 0.5)
-    matrix = np.column_stack([linear, offset])
-    size = (_FINE_SIDE_PX, _FINE_SIDE_PX)
-    shrunk, matrix = _preshrink(rgb, matrix, zoom)
-    return cv2.warpAffine(shrunk, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    offset = np.full(2, (FINE_SIDE_PX - 1) / 2) - linear @ (cx - 0.5, cy - 0.5)
+    return np.column_stack([linear, offset])
 
 
-def _preshrink(rgb: np.ndarray, matrix: np.ndarray, zoom: float) -> tuple[np.ndarray, np.ndarray]:
-    """Average a much larger picture down first, so that the warp does not alias."""
-    if zoom > 0.6:
-        return rgb, matrix
-    shrunk = cv2.resize(rgb, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-    back = np.array([rgb.shape[1] / shrunk.shape[1], rgb.shape[0] / shrunk.shape[0]])
-    scaled = matrix.copy()
-    scaled[:, 2] += matrix[:, :2] @ (back / 2 - 0.5)
-    scaled[:, :2] *= back
-    return shrunk, scaled
+def sampled(
+    picture: np.ndarray, matrix: np.ndarray, border: int = cv2.BORDER_REPLICATE
+) -> np.ndarray:
+    """The picture [h, w, ...] seen through a map of `view_matrix`, [64, 64, ...]."""
+    zoom = float(np.hypot(matrix[0, 1], matrix[1, 1]))
+    if zoom < 0.6:  # average first: the warp alone would alias
+        picture, matrix = _shrunk(picture, matrix, zoom)
+    return cv2.warpAffine(picture, matrix, (FINE_SIDE_PX, FINE_SIDE_PX), borderMode=border)
+
+
+def _shrunk(picture: np.ndarray, matrix: np.ndarray, zoom: float) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the picture that the view shows, averaged down by `zoom`, and its own map."""
+    height, width = picture.shape[:2]
+    edge = FINE_SIDE_PX + 2
+    corners = np.array([(-2, -2, 1), (edge, -2, 1), (-2, edge, 1), (edge, edge, 1)], float)
+    reached = corners @ cv2.invertAffineTransform(matrix).T
+    low = np.clip(np.floor(reached.min(axis=0)), 0, (width - 1, height - 1)).astype(int)
+    high = np.clip(np.ceil(reached.max(axis=0)) + 1, low + 1, (width, height)).astype(int)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    size = (max(round(part.shape[1] * zoom), 1), max(round(part.shape[0] * zoom), 1))
+    shrunk = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    back = np.array([part.shape[1] / size[0], part.shape[0] / size[1]])
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ (low + back / 2 - 0.5)
+    moved[:, :2] *= back
+    return shrunk, moved
 
 
 def _occlude(view: np.ndarray, rng: np.random.Generator) -> None:
@@ -199,14 +199,13 @@ def _occlude(view: np.ndarray, rng: np.random.Generator) -> None:
     cv2.rectangle(view, (int(x), int(y)), (int(x + w), int(y + h)), colour, -1)
 
 
-def _retone(view: np.ndarray, gray_share: float, rng: np.random.Generator) -> np.ndarray:
+def _retone(view: np.ndarray, jitter: Jitter, rng: np.random.Generator) -> np.ndarray:
     """Another exposure and light: one table per channel, or gray altogether."""
-    gamma, gain, room = np.exp(rng.normal(0, 0.25)), rng.uniform(0.6, 1.1), rng.random()
-    ramp = _RAMP**gamma * gain + room * max(1 - gain, 0)
-    if rng.random() < gray_share:
+    dim = rng.random() < jitter.dim_share
+    gamma, gain = np.exp(rng.normal(0, 0.25)), rng.uniform(0.25 if dim else 0.6, 1.1)
+    ramp = _RAMP**gamma * gain + rng.random() * max(1 - gain, 0)
+    if rng.random() < jitter.gray_share:
         view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        tint = np.ones(3)
-    else:
-        tint = np.exp(rng.normal(0, 0.1, 3))
+    tint = np.exp(rng.normal(0, 0.35 if dim else 0.1, 3))
     table = np.clip(ramp[:, None] * tint * 255, 0, 255).astype(np.uint8)
     return cv2.LUT(view, table[None])

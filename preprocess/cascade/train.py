@@ -14,6 +14,7 @@ import numpy as np
 from cli.output import emit_json, explain_dry_run
 from cli.progress import progress
 from preprocess.cascade.boost import Stage, StageGoal, stage_sums, train_stage
+from preprocess.cascade.face_views import face_patch, redrawn
 from preprocess.cascade.features import WINDOW_PX, all_features, feature_codes, integrals
 from preprocess.cascade.mining import Backgrounds, mine
 from preprocess.cascade.options import TrainCascadeOptions
@@ -99,8 +100,8 @@ def draw_windows(pictures: list[BoxedPicture], count: int, seed: int) -> np.ndar
     windows = np.empty((count, WINDOW_PX, WINDOW_PX), np.uint8)
     for i in range(count):
         picture = pictures[i % len(pictures)]
-        box = picture.faces[rng.integers(len(picture.faces))]
-        view = draw_view(picture.rgb, box, WINDOW_PX, jitter, rng)
+        patch = face_patch(picture, picture.faces[rng.integers(len(picture.faces))])
+        view = draw_view(redrawn(patch.rgb, patch.box, rng), patch.box, WINDOW_PX, jitter, rng)
         windows[i] = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
     return windows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 
 from manifest.errors import UserError
+from preprocess.cascade import face_views
 from preprocess.cascade.boost import StageGoal, stage_sums, train_stage
+from preprocess.cascade.collages import Looks, calibration, collage, share_found
+from preprocess.cascade.face_views import draw_face, face_patch
 from preprocess.cascade.features import WINDOW_PX, all_features, feature_codes, integrals
 from preprocess.cascade.mining import Backgrounds, max_iou, mine
 from preprocess.cascade.negatives import scrambled
@@ -19,6 +23,7 @@ from preprocess.cascade.options import TrainCascadeOptions
 from preprocess.cascade.samples import BoxedPicture, Jitter, draw_view, read_boxed, read_crops
 from preprocess.cascade.train import train_cascade
 from preprocess.cascade.xml import Cascade, read_xml
+from preprocess.detect import CROP_SIDE_PX, box_iou
 
 
 def drawn_face(rng: np.random.Generator, side_px: int = 64) -> np.ndarray:
@@ -213,6 +218,59 @@ def test_view_is_centred_on_its_box() -> None:
         view = draw_view(rgb, (175.0, 25.0, 100.0, 100.0), 32, still, rng)
         bright = np.argwhere(view[..., 0] > view.max() / 2)
         assert bright.mean(axis=0) == pytest.approx([15.5, 15.5], abs=0.6)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_face_views_know_where_the_face_is(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face_views, "redrawn", lambda rgb, box, rng: rgb)
+    plain = replace(face_views.FACE_JITTER, occluder_share=0.0, dim_share=0.0)
+    monkeypatch.setattr(face_views, "FACE_JITTER", plain)
+    monkeypatch.setattr(face_views, "ASTRAY_SHARE", 0.0)
+    side = 96 if alone else 300
+    rgb = np.zeros((side, side, 3), np.uint8)
+    box = (3.0, 3.0, 90.0, 90.0) if alone else (110.0, 90.0, 80.0, 80.0)
+    patch = face_patch(BoxedPicture("", rgb, (box,)), box)
+    x, y, w, h = (round(v) for v in patch.box)
+    patch.rgb[y + h // 2 - 3 : y + h // 2 + 3, x + w // 2 - 3 : x + w // 2 + 3] = 255
+    assert patch.alone == alone
+    assert box_iou(patch.box, (x, y, w, h)) > 0.9
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        ground = np.zeros((64, 64, 3), np.uint8)
+        view = draw_face(patch, lambda _, ground=ground: ground, rng)
+        spots = np.argwhere(view.rgb.max(axis=2) == view.rgb.max())
+        across, down, _ = view.offset
+        place = (np.array([down, across]) + 0.5) * CROP_SIDE_PX - 0.5
+        assert spots.mean(axis=0) == pytest.approx(place, abs=1.5)
+
+
+def test_collages_hold_the_faces_they_say() -> None:
+    rng = np.random.default_rng(4)
+    crops = [BoxedPicture("", np.full((96, 96, 3), 255, np.uint8), ((3.0, 3.0, 90.0, 90.0),))]
+    ground = BoxedPicture("", np.zeros((400, 300, 3), np.uint8), ())
+    pasted = 0
+    for _ in range(10):
+        made = collage(ground, crops, rng)
+        bright = made.rgb.max(axis=2) > 100
+        for x, y, w, h in made.faces:
+            assert bright[round(y + h / 2), round(x + w / 2)]
+        pasted += len(made.faces)
+        if not made.faces:
+            assert not bright.any()
+    assert pasted > 5
+
+
+def test_calibration_makes_scores_the_share_of_faces() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 3, 4000)
+    hits = rng.random(4000) < 1 / (1 + np.exp(-odds))
+    looks = Looks((odds - 1) / 2, hits, faces=int(hits.sum()), pictures=1)
+    gain, bias = calibration(looks)
+    assert gain == pytest.approx(2, abs=0.15)
+    assert bias == pytest.approx(1, abs=0.2)
+    found, false = share_found(looks, -bias / gain)
+    assert found == pytest.approx((hits & (odds > 0)).sum() / hits.sum(), abs=0.02)
+    assert false == pytest.approx((~hits & (odds > 0)).sum(), abs=30)
 
 
 def test_scrambled_faces_keep_their_pixels_but_not_their_order() -> None:

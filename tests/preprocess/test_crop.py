@@ -19,7 +19,8 @@ from manifest import UserError
 from manifest.faces import packed_path, read_face_set, read_faces
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
 from preprocess.crop import crop
-from preprocess.options import CropOptions, TagOptions
+from preprocess.import_set import import_set
+from preprocess.options import CropOptions, ImportOptions, TagOptions
 from preprocess.tag import tag
 
 POSTS = 14
@@ -122,6 +123,25 @@ def test_a_second_run_does_nothing_and_a_new_picture_is_added(folder: Path, tmp_
     (pictures / names[0]).unlink()
     crop_folder(pictures, tmp_path, workers=1)
     assert names[0] not in {face.picture for face in read_faces(face_set)}
+
+
+def test_faces_of_a_folder_are_labelled_as_the_log_says(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        face_set = crop_folder(folder, tmp_path, workers=1)
+    command = next(m for m in caplog.messages if m.startswith("next: "))
+    assert command == f"next: python -m preprocess import {face_set} --name faces-labelled"
+    assert f"write {face_set / 'labels.csv'} (columns file,hair,eyes)" in caplog.text
+    rows = [f"{face.file_name},blue,green" for face in read_faces(face_set)]
+    (face_set / "labels.csv").write_text("file,hair,eyes\n" + "\n".join(rows) + "\n")
+    import_set(
+        ImportOptions(source=face_set, name="faces-labelled", workspace=tmp_path, quiet=True)
+    )
+    labelled = read_face_set(tmp_path / "data" / "faces" / "faces-labelled")
+    assert len(labelled) == len(rows)
+    values = [labelled.vocabulary.decode(row.tolist()) for row in labelled.labels]
+    assert {value["hair_color"] for value in values} == {"blue"}
 
 
 def test_other_settings_start_anew(folder: Path, tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.faces import TrueFace, hits, read_truth, score_picture, summary
+from bench.faces import hits, score_picture, summary
 from demo.crowd import draw_post
 from manifest.errors import UserError
+from preprocess.boxes import TrueFace, read_boxes
 from preprocess.detect import (
     CROP_SIDE_PX,
     SHIPPED_VERIFIER,
@@ -22,6 +23,7 @@ from preprocess.detect import (
     Verifier,
     box_iou,
     merge_overlaps,
+    moved_boxes,
     square_crop,
 )
 
@@ -129,6 +131,31 @@ def test_shipped_verifier_is_small() -> None:
     assert SHIPPED_VERIFIER.stat().st_size <= 200_000
 
 
+def test_boxes_move_by_the_networks_offsets() -> None:
+    boxes = np.array([[10.0, 20.0, 40.0, 40.0]])
+    moved = moved_boxes(boxes, np.array([[0.25, -0.1, np.log(0.5)]]))
+    assert moved[0] == pytest.approx([30, 26, 20, 20])
+    far = moved_boxes(boxes, np.array([[9.0, 0.0, 9.0]]))
+    assert far[0, 0] + far[0, 2] / 2 == pytest.approx(30 + 0.4 * 40)
+    assert far[0, 2] == pytest.approx(1.8 * 40)
+
+
+def test_a_box_off_its_face_is_moved_onto_it() -> None:
+    verifier = Verifier(SHIPPED_VERIFIER)
+    picture, truth = post_picture(3)
+    x, y, w, h = truth[0].box
+    for shift_x, shift_y, growth in ((0.15, 0, 1), (-0.1, 0.1, 1.2), (0, -0.1, 0.85)):
+        side = 1.24 * w * growth
+        cx, cy = x + w * (0.5 + shift_x), y + h * (0.62 + shift_y)
+        boxes, logits = verifier.judge(
+            picture, np.array([[cx - side / 2, cy - side / 2, side, side]])
+        )
+        assert logits[0] > 0
+        found = boxes[0, :2] + boxes[0, 2:] / 2
+        assert found == pytest.approx([x + 0.5 * w, y + 0.62 * h], abs=0.09 * w)
+        assert boxes[0, 2] == pytest.approx(1.24 * w, rel=0.15)
+
+
 def test_hit_rule_by_hand() -> None:
     face = (100.0, 100.0, 40.0, 40.0)
     assert hits((90, 90, 60, 60), face)
@@ -144,7 +171,7 @@ def test_score_counts_others_as_neither(tmp_path: Path) -> None:
         "file,x,y,w,h,kind\na.png,0,0,20,20,front\na.png,50,0,20,20,other\nb.png,,,,,\n"
         "c.png,0,0,20,20,profile\n"
     )
-    truth = read_truth(table)
+    truth = read_boxes(table)
     seen = {
         "a.png": [Face((0, 0, 20, 20), 0.9), Face((50, 0, 20, 20), 0.9)],
         "b.png": [Face((0, 0, 20, 20), 0.9)],
@@ -197,7 +224,7 @@ def test_verifier_learns_from_keep_and_reject(
     opencv = cv2.dnn.readNetFromONNX(str(out))
     opencv.setInput(crops.numpy())
     with torch.inference_mode():
-        assert np.allclose(opencv.forward().ravel(), net.eval()(crops).numpy(), atol=1e-3)
+        assert np.allclose(opencv.forward(), net.eval()(crops).numpy(), atol=1e-3)
     # Normalised and fused forms agree up to the half-precision weights of the file.
     fresh = VerifierNet().eval()
     write_onnx(fresh, out)
