@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -26,7 +26,14 @@ Box = tuple[float, float, float, float]
 _FIRST_LOOK = (1.0,)
 _SECOND_LOOK = (1.0, 1.0, 0.9, 1.1)
 # Boxes whose first view gets a lower logit are given up without another look.
-_HOPELESS_LOGIT = -3.0
+_HOPELESS_LOGIT = -6.0
+# The log of how many windows of the cascade agree (per e-fold of window size) counts so much beside
+# the logit; models/README.md says how it was found.
+VOTE_WEIGHT = 3.0
+# Boxes that overlap more are one face.
+_MAX_IOU = 0.3
+# How near windows must be to count as one, as a share of their size: OpenCV's own default.
+_GROUP_EPS = 0.2
 # The network may move a box by so much of its side, and change the side by this factor.
 _MAX_MOVE, _MAX_GROWTH = 0.4, 1.8
 
@@ -54,7 +61,7 @@ class DetectorConfig:
     min_neighbors: int | None = None
     """Further windows that must agree before the cascade proposes a box; None is 1 before a
     verifier and 2 without."""
-    scale_factor: float = 1.2
+    scale_factor: float = 1.1
     """Step between two window sizes."""
     min_face_px: int = 24
     """Smallest box side looked for, in pixels of the working size."""
@@ -78,6 +85,22 @@ def load_cascade(path: Path) -> cv2.CascadeClassifier:
     return cascade
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What the network and the cascade say of one place in the working picture."""
+
+    box_xywh: Box
+    logit: float
+    """The network's."""
+    votes: float
+    """Windows of the cascade that agree, per e-fold of window size."""
+
+    @property
+    def log_odds(self) -> float:
+        """Of a face."""
+        return self.logit + VOTE_WEIGHT * math.log(self.votes)
+
+
 class Verifier:
     """The network that says how likely each proposed box is a face, and where exactly."""
 
@@ -98,15 +121,18 @@ class Verifier:
                 hint="give an ONNX file of train-verifier",
             )
 
-    def judge(self, rgb: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [M, 4] and their log odds of a face [M] for proposals [N, 4] (xywh), M <= N.
+    def judge(
+        self, rgb: np.ndarray, boxes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Which proposals [N, 4] (xywh) of a uint8 picture [H, W, 3] have hope: their indices [M],
+        the boxes [M, 4] where the network sees their faces, and its logits [M].
 
-        `rgb` is a uint8 picture [H, W, 3]. The first look moves each box to where the network sees
-        the face, the second decides; proposals without hope get no second look.
+        The first look moves each box to the face, the second decides.
         """
         logits, moved = self._look(rgb, boxes, _FIRST_LOOK)
-        logits, moved = self._look(rgb, moved[logits > _HOPELESS_LOGIT], _SECOND_LOOK)
-        return moved, logits
+        hopeful = np.flatnonzero(logits > _HOPELESS_LOGIT)
+        logits, moved = self._look(rgb, moved[hopeful], _SECOND_LOOK)
+        return hopeful, moved, logits
 
     def _look(
         self, rgb: np.ndarray, boxes: np.ndarray, scales: tuple[float, ...]
@@ -187,7 +213,7 @@ def box_iou(a: Box | np.ndarray, b: Box | np.ndarray) -> float:
     return float(inter / (a[2] * a[3] + b[2] * b[3] - inter))
 
 
-def merge_overlaps(faces: list[Face], max_iou: float = 0.3) -> list[Face]:
+def merge_overlaps(faces: list[Face], max_iou: float = _MAX_IOU) -> list[Face]:
     """Keep the best of every overlapping group, best first.
 
     A box whose centre lies inside a kept one and that is much smaller or larger is the same face
@@ -224,57 +250,84 @@ class FaceDetector:
 
     def detect(self, picture: np.ndarray) -> list[Face]:
         """Faces of a uint8 picture, gray [H, W] or RGB [H, W, 3] of any size, best first."""
+        rgb = self._working(picture)
+        found = self._pass(rgb)
+        for angle in self.config.rotations_deg:
+            found += self._rotated_pass(rgb, angle)
+        back = (picture.shape[1] / rgb.shape[1], picture.shape[0] / rgb.shape[0])
+        return [Face(_rescaled(f.box_xywh, back), f.score) for f in merge_overlaps(found)]
+
+    def sightings(self, picture: np.ndarray) -> list[Sighting]:
+        """All that the verifier was shown and did not give up, one for each place."""
+        rgb = self._working(picture)
+        back = (picture.shape[1] / rgb.shape[1], picture.shape[0] / rgb.shape[0])
+        return [replace(s, box_xywh=_rescaled(s.box_xywh, back)) for s in self._sightings(rgb)]
+
+    def _working(self, picture: np.ndarray) -> np.ndarray:
+        """The picture in RGB at the working size."""
         scale = self.config.working_side_px / max(picture.shape[:2])
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         height, width = (max(1, round(s * scale)) for s in picture.shape[:2])
         working = cv2.resize(picture, (width, height), interpolation=interpolation)
-        rgb = cv2.cvtColor(working, cv2.COLOR_GRAY2RGB) if working.ndim == 2 else working
-        found = self._pass(rgb)
-        for angle in self.config.rotations_deg:
-            found += self._rotated_pass(rgb, angle)
-        back = (picture.shape[1] / width, picture.shape[0] / height)
-        return [_rescaled(f, back) for f in merge_overlaps(found)]
+        return cv2.cvtColor(working, cv2.COLOR_GRAY2RGB) if working.ndim == 2 else working
 
     def _pass(self, rgb: np.ndarray) -> list[Face]:
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         if self._verifier is None:
-            boxes, log_odds = self._search(gray, self._min_neighbors)
+            gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+            boxes, weights = self._search(gray)
+            judged = [(_as_box(b), float(w)) for b, w in zip(boxes, weights, strict=True)]
         else:
-            boxes, log_odds = self._verifier.judge(rgb, self._propose(gray))
-        scores = 1.0 / (1.0 + np.exp(-log_odds))
-        return [
-            Face((float(b[0]), float(b[1]), float(b[2]), float(b[3])), float(s))
-            for b, s in zip(boxes, scores, strict=True)
-            if s >= self.config.min_score
-        ]
+            judged = [(s.box_xywh, s.log_odds) for s in self._sightings(rgb)]
+        faces = [Face(box, 1.0 / (1.0 + math.exp(-log_odds))) for box, log_odds in judged]
+        return [face for face in faces if face.score >= self.config.min_score]
 
-    def _propose(self, gray: np.ndarray) -> np.ndarray:
-        """Boxes [N, 4] (xywh) on which enough of the cascade's windows agree."""
+    def _sightings(self, rgb: np.ndarray) -> list[Sighting]:
+        assert self._verifier is not None
+        boxes, votes = self._propose(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+        hopeful, boxes, logits = self._verifier.judge(rgb, boxes)
+        votes = votes[hopeful]
+        kept: list[Sighting] = []
+        for i in np.argsort(-logits, kind="stable"):
+            box = _as_box(boxes[i])
+            same = [k for k, s in enumerate(kept) if _same_face(box, s.box_xywh, _MAX_IOU)]
+            if same:  # the votes of all that were moved onto one face count for it
+                first = kept[same[0]]
+                kept[same[0]] = replace(first, votes=first.votes + float(votes[i]))
+            else:
+                kept.append(Sighting(box, float(logits[i]), float(votes[i])))
+        return kept
+
+    def _propose(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [N, 4] (xywh) on which enough of the cascade's windows agree, and how many do [N],
+        per e-fold of window size."""
         # One octave at a time: from twice the window's size on, OpenCV looks at each pixel
         # where every other one will do, and it shrinks the picture without averaging.
-        found, shrink, smallest = [], 1, max(self.config.min_face_px, 1)
+        boxes, votes, shrink = [np.empty((0, 4))], [np.empty(0)], 1
+        smallest = max(self.config.min_face_px, 1)
         while min(gray.shape) >= smallest:
-            boxes = self._cascade.detectMultiScale(
+            windows = self._cascade.detectMultiScale(
                 gray,
                 scaleFactor=self.config.scale_factor,
-                minNeighbors=self._min_neighbors,
+                minNeighbors=0,
                 minSize=(smallest, smallest),
                 maxSize=(2 * smallest - 1, 2 * smallest - 1),
             )
-            found.append(shrink * np.asarray(boxes, np.float64).reshape(-1, 4))
-            shrink, gray = (
-                2 * shrink,
-                cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
-            )
-        return np.concatenate(found) if found else np.empty((0, 4))
+            rectangles = [[int(v) for v in window] for window in windows]
+            grouped, counts = cv2.groupRectangles(rectangles, self._min_neighbors, _GROUP_EPS)
+            boxes.append(shrink * np.asarray(grouped, np.float64).reshape(-1, 4))
+            votes.append(np.asarray(counts, np.float64).reshape(-1))
+            gray = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+            shrink *= 2
+        per_e_fold = math.log(self.config.scale_factor)
+        return np.concatenate(boxes), np.concatenate(votes) * per_e_fold
 
-    def _search(self, gray: np.ndarray, min_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [N, 4] (xywh) and cascade weights [N]."""
+    def _search(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [N, 4] (xywh) and cascade weights [N] without a verifier."""
         smallest = max(self.config.min_face_px, 1)
         boxes, _, weights = self._cascade.detectMultiScale3(
             gray,
             scaleFactor=self.config.scale_factor,
-            minNeighbors=min_neighbors,
+            minNeighbors=self._min_neighbors,
             minSize=(smallest, smallest),
             outputRejectLevels=True,
         )
@@ -296,7 +349,12 @@ class FaceDetector:
         return faces
 
 
-def _rescaled(face: Face, factor_xy: tuple[float, float]) -> Face:
-    x, y, w, h = face.box_xywh
+def _as_box(row: np.ndarray) -> Box:
+    x, y, w, h = (float(v) for v in row)
+    return x, y, w, h
+
+
+def _rescaled(box: Box, factor_xy: tuple[float, float]) -> Box:
+    x, y, w, h = box
     fx, fy = factor_xy
-    return Face((x * fx, y * fy, w * fx, h * fy), face.score)
+    return x * fx, y * fy, w * fx, h * fy

@@ -20,7 +20,8 @@ _MAX_PASTED = 3
 _SIDE_PX = (22.0, 130.0)
 # A detection is a face where it overlaps one so much.
 _HIT_IOU = 0.45
-_SURE = 1e-12
+# A score of 0.5 keeps so many of the faces.
+_KEPT_SHARE = 0.89
 # The calibration's own prior, in pictures' worth of doubt: keeps it finite when all is clear cut.
 _RIDGE = 1e-3
 
@@ -30,7 +31,9 @@ class Looks:
     """What the detector found on the collages, at any score."""
 
     logits: np.ndarray
-    """float [N], of every detection."""
+    """The network's, float [N], of every place looked at."""
+    vote_terms: np.ndarray
+    """What the cascade's votes add to it, float [N]."""
     hits: np.ndarray
     """bool [N], whether it is a face."""
     faces: int
@@ -38,28 +41,29 @@ class Looks:
 
 
 def collage_looks(
-    options: TrainVerifierOptions, grounds: list[BoxedPicture], held: list[BoxedPicture]
+    options: TrainVerifierOptions, sets: list[list[BoxedPicture]], held: list[BoxedPicture]
 ) -> Looks:
-    """Detect with `options.out` on collages of the held-out faces over `grounds`."""
-    detector = FaceDetector(
-        DetectorConfig(verifier=options.out, cascade=options.cascade, min_score=0.0)
-    )
+    """Detect with `options.out` on collages of the held-out faces over pictures of each set in
+    turn."""
+    detector = FaceDetector(DetectorConfig(verifier=options.out, cascade=options.cascade))
     rng = np.random.default_rng((options.seed, 5))
     alone = [p for p in held if p.faces[0][2] > 0.85 * p.rgb.shape[1]]
-    logits, hits, faces = [], [], 0
+    logits, terms, hits, faces = [], [], [], 0
     for number in range(_COLLAGES):
-        picture = collage(grounds[number % len(grounds)], alone, rng)
+        grounds = sets[number % len(sets)]
+        picture = collage(grounds[number // len(sets) % len(grounds)], alone, rng)
         free = list(picture.faces)
         faces += len(free)
-        for face in detector.detect(picture.rgb):
-            overlaps = [box_iou(face.box_xywh, box) for box in free]
+        sightings = detector.sightings(picture.rgb)
+        for sighting in sorted(sightings, key=lambda s: -s.log_odds):
+            overlaps = [box_iou(sighting.box_xywh, box) for box in free]
             hit = max(overlaps, default=0.0) > _HIT_IOU
             if hit:
                 free.pop(int(np.argmax(overlaps)))
-            score = min(max(face.score, _SURE), 1 - _SURE)
-            logits.append(float(np.log(score / (1 - score))))
+            logits.append(sighting.logit)
+            terms.append(sighting.log_odds - sighting.logit)
             hits.append(hit)
-    return Looks(np.array(logits), np.array(hits, bool), faces, _COLLAGES)
+    return Looks(np.array(logits), np.array(terms), np.array(hits, bool), faces, _COLLAGES)
 
 
 def collage(
@@ -90,19 +94,28 @@ def collage(
 
 
 def calibration(looks: Looks) -> tuple[float, float]:
-    """Gain and bias that make logits log odds, by logistic regression (Platt 1999)."""
+    """Gain and bias of the logit: the gain makes it, with the votes, log odds (logistic
+    regression); the bias puts a score of 0.5 that keeps 89% of the faces.
+
+    The regression's own bias would put it lower, for few held-out pictures without a face are as
+    hard as what a crawl brings.
+    """
     design = np.stack([looks.logits, np.ones(len(looks.logits))], axis=1)
     weights = np.array([1.0, 0.0])
     for _ in range(50):
-        shares = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        odds = design @ weights + looks.vote_terms
+        shares = 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
         slope = design.T @ (shares - looks.hits) + _RIDGE * (weights - (1.0, 0.0))
         bend = (design * (shares * (1 - shares))[:, None]).T @ design + _RIDGE * np.eye(2)
         weights -= np.linalg.solve(bend, slope)
-    return float(weights[0]), float(weights[1])
+    gain = float(weights[0])
+    odds = np.sort((gain * looks.logits + looks.vote_terms)[looks.hits])[::-1]
+    kept = min(int(_KEPT_SHARE * looks.faces), len(odds) - 1)
+    return gain, -float(odds[kept])
 
 
-def share_found(looks: Looks, cut: float) -> tuple[float, float]:
-    """The share of faces found above a logit, and false detections per picture."""
-    above = looks.logits > cut
+def share_found(looks: Looks, gain: float, bias: float) -> tuple[float, float]:
+    """The share of faces found at a score of 0.5 or more, and false detections per picture."""
+    above = gain * looks.logits + bias + looks.vote_terms > 0
     found = float((above & looks.hits).sum()) / max(looks.faces, 1)
     return found, float((above & ~looks.hits).sum()) / looks.pictures

@@ -2,7 +2,7 @@
 
 Half of each batch is faces, half is not; every round the network so far looks at new proposals of
 the cascade, and those that still fool it join the pool of negatives. In the end the logit is
-scaled on pictures that nothing was fitted on, so that a score is the probability of a face there.
+scaled on pictures that nothing was fitted on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def train_verifier(options: TrainVerifierOptions) -> None:
     keep = [p for source in options.keep for p in read_crops(source)]
     reject = [p for source in options.reject for p in read_crops(source)]
     picture_sets = [read_boxed(folder) for folder in options.pictures]
-    held_pictures = [p for folder in options.held_pictures for p in read_boxed(folder)]
+    held_sets = [read_boxed(folder) for folder in options.held_pictures]
     faces, held = split_faces([keep, *picture_sets], options.seed)
     fitted = {id(p) for p in faces}
     crops = [p for p in keep if id(p) in fitted]
@@ -68,8 +68,8 @@ def train_verifier(options: TrainVerifierOptions) -> None:
                 advance(count, note=f"loss {loss:.3f}")
             write_onnx(net, options.out)
     measures = held_measures(net, held, source, options)
-    if held_pictures:
-        looks = collage_looks(options, held_pictures, held)
+    if held_sets:
+        looks = collage_looks(options, held_sets, held)
         gain, bias = calibration(looks)
         rescale_logit(net, gain, bias)
         write_onnx(net, options.out)
@@ -187,7 +187,7 @@ def held_measures(
 
 def _collage_measures(looks: Looks, gain: float, bias: float) -> dict[str, float]:
     """What the scaled network finds on the collages at a score of 0.5."""
-    found, false = share_found(looks, -bias / gain)
+    found, false = share_found(looks, gain, bias)
     return {
         "gain": round(gain, 4),
         "bias": round(bias, 4),

@@ -260,17 +260,20 @@ def test_collages_hold_the_faces_they_say() -> None:
     assert pasted > 5
 
 
-def test_calibration_makes_scores_the_share_of_faces() -> None:
+def test_calibration_scales_the_logit_and_keeps_most_faces() -> None:
     rng = np.random.default_rng(0)
-    odds = rng.normal(0, 3, 4000)
+    odds, votes = rng.normal(0, 3, 4000), rng.normal(0, 1, 4000)
     hits = rng.random(4000) < 1 / (1 + np.exp(-odds))
-    looks = Looks((odds - 1) / 2, hits, faces=int(hits.sum()), pictures=1)
+    looks = Looks((odds - votes - 1) / 2, votes, hits, faces=int(hits.sum()), pictures=10)
     gain, bias = calibration(looks)
     assert gain == pytest.approx(2, abs=0.15)
-    assert bias == pytest.approx(1, abs=0.2)
-    found, false = share_found(looks, -bias / gain)
-    assert found == pytest.approx((hits & (odds > 0)).sum() / hits.sum(), abs=0.02)
-    assert false == pytest.approx((~hits & (odds > 0)).sum(), abs=30)
+    found, false = share_found(looks, gain, bias)
+    assert found == pytest.approx(0.89, abs=0.01)
+    cut = np.quantile(odds[hits], 0.11)
+    assert false == pytest.approx((~hits & (odds > cut)).sum() / 10, rel=0.1)
+    unseen = Looks(looks.logits, votes, hits, faces=2 * int(hits.sum()), pictures=10)
+    gain, bias = calibration(unseen)  # the other half has no proposal: keep all there are
+    assert share_found(unseen, gain, bias)[0] == pytest.approx(0.5, abs=0.01)
 
 
 def test_scrambled_faces_keep_their_pixels_but_not_their_order() -> None:

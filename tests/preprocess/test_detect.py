@@ -133,8 +133,8 @@ def test_shipped_verifier_is_small() -> None:
 
 def test_boxes_move_by_the_networks_offsets() -> None:
     boxes = np.array([[10.0, 20.0, 40.0, 40.0]])
-    moved = moved_boxes(boxes, np.array([[0.25, -0.1, np.log(0.5)]]))
-    assert moved[0] == pytest.approx([30, 26, 20, 20])
+    moved = moved_boxes(boxes, np.array([[0.25, -0.1, np.log(0.6)]]))
+    assert moved[0] == pytest.approx([28, 24, 24, 24])
     far = moved_boxes(boxes, np.array([[9.0, 0.0, 9.0]]))
     assert far[0, 0] + far[0, 2] / 2 == pytest.approx(30 + 0.4 * 40)
     assert far[0, 2] == pytest.approx(1.8 * 40)
@@ -147,7 +147,7 @@ def test_a_box_off_its_face_is_moved_onto_it() -> None:
     for shift_x, shift_y, growth in ((0.15, 0, 1), (-0.1, 0.1, 1.2), (0, -0.1, 0.85)):
         side = 1.24 * w * growth
         cx, cy = x + w * (0.5 + shift_x), y + h * (0.62 + shift_y)
-        boxes, logits = verifier.judge(
+        _, boxes, logits = verifier.judge(
             picture, np.array([[cx - side / 2, cy - side / 2, side, side]])
         )
         assert logits[0] > 0
