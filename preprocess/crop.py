@@ -49,6 +49,8 @@ from preprocess.workers import run_tasks, worker_count
 log = logging.getLogger(__name__)
 
 ROTATIONS_DEG = (-25.0, 25.0)
+# A coarser step between window sizes than the detector's own default: half the time of the cascade.
+SCALE_FACTOR = 1.2
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
 MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
 
@@ -162,6 +164,7 @@ def settings_of(options: CropOptions) -> CropSettings:
             cascade=options.cascade,
             verifier=options.verifier,
             working_side_px=options.working_side_px,
+            scale_factor=SCALE_FACTOR,
             min_score=options.min_score / 2,
             rotations_deg=ROTATIONS_DEG if options.rotated else (),
         ),

@@ -39,7 +39,7 @@ class CropOptions(CommonOptions):
     enlarge: float = 1.5
     """The cut square's side over the face box's side."""
 
-    min_score: float = 0.5
+    min_score: float = 0.25
     """Detections under this score are set aside; those under half of it are dropped unnamed."""
 
     min_face_px: int = 40
@@ -51,7 +51,7 @@ class CropOptions(CommonOptions):
     min_colourfulness: float = 12.0
     """Smallest 90th percentile of the channel spread (0..255); 0 keeps gray drawings."""
 
-    max_padding: float = 0.2
+    max_padding: float = 0.3
     """Largest share of a crop that may lie outside the picture."""
 
     max_aspect: float = 5.0

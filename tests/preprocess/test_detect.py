@@ -211,7 +211,7 @@ def test_verifier_learns_from_keep_and_reject(
             out=out,
             keep=(tmp_path / "keep",),
             reject=(tmp_path / "reject",),
-            samples=1600,
+            samples=3200,
             batch=32,
             quiet=True,
         )
