@@ -194,7 +194,7 @@ def test_verifier_learns_from_keep_and_reject(
     pytest.importorskip("onnx")
     from preprocess.cascade.network import VerifierNet, read_onnx, write_onnx
     from preprocess.cascade.options import TrainVerifierOptions
-    from preprocess.cascade.verifier import train_verifier
+    from preprocess.cascade.verifier import net_answers, train_verifier
 
     rng = np.random.default_rng(0)
     for folder in ("keep", "reject"):
@@ -211,15 +211,18 @@ def test_verifier_learns_from_keep_and_reject(
             out=out,
             keep=(tmp_path / "keep",),
             reject=(tmp_path / "reject",),
-            samples=3200,
+            samples=1600,
             batch=32,
             quiet=True,
         )
     )
     measured = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert measured["held_faces_kept"] > 0.9
-    assert measured["negatives_kept"] < 0.1
+    assert measured["held_faces_kept"] > measured["negatives_kept"] + 0.5  # redrawn: hard views
     net = read_onnx(out)
+    for folder, wanted in (("keep", True), ("reject", False)):
+        plain = [cv2.imread(str(p)) for p in sorted((tmp_path / folder).iterdir())]
+        views = [cv2.resize(p, (CROP_SIDE_PX, CROP_SIDE_PX)) for p in plain]
+        assert ((net_answers(net, views)[:, 0] > 0) == wanted).mean() > 0.9
     crops = torch.randint(0, 256, (3, 3, CROP_SIDE_PX, CROP_SIDE_PX)).float()
     opencv = cv2.dnn.readNetFromONNX(str(out))
     opencv.setInput(crops.numpy())
