@@ -12,7 +12,9 @@ from acgan.request import fold_attributes
 from cli import Command, main
 
 COMMANDS = {
-    "train": Command(TrainOptions, "acgan.train:run", "Train a generator on a face set."),
+    "train": Command(
+        TrainOptions, "acgan.train:run", "Train a generator on a face set.", resumes=True
+    ),
     "generate": Command(GenerateOptions, "acgan.generate:run", "Draw avatars to order."),
     "traverse": Command(
         TraverseOptions, "acgan.make.traverse:run", "Move one number or attribute sideways."

@@ -21,9 +21,14 @@ COMMANDS = {
     ),
     "train": Command(TrainOptions, "bench.train:run", "Training speed beside the tutorial loop."),
     "quality": Command(
-        QualityOptions, "bench.quality:run", "Presets trained for equal time, then scored."
+        QualityOptions,
+        "bench.quality:run",
+        "Presets trained for equal time, then scored.",
+        resumes=True,
     ),
-    "gpu": Command(GpuOptions, "bench.quality:run_gpu", "All that needs a GPU, in short parts."),
+    "gpu": Command(
+        GpuOptions, "bench.quality:run_gpu", "All that needs a GPU, in short parts.", resumes=True
+    ),
     "eval": Command(EvalOptions, "bench.eval:run", "Planted failures: does the report name them?"),
 }
 

@@ -29,11 +29,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its options dataclass, its handler ("module:function"), its one-line help."""
+    """One command: its options dataclass, its handler ("module:function"), its one-line help.
+
+    `resumes`: after a stop the same command goes on; said to whoever stops it.
+    """
 
     options: type[CommonOptions]
     handler: str
     help: str
+    resumes: bool = False
 
 
 class Terminated(KeyboardInterrupt):
@@ -56,6 +60,7 @@ def run_handler(command: Command, options: CommonOptions) -> int:
     """Import and run the handler; the exit code. Never a traceback for what a user can cause."""
     set_up_logging(quiet=options.quiet)
     signal.signal(signal.SIGTERM, _raise_terminated)
+    going_on = "; the same command goes on where it stopped" if command.resumes else ""
     try:
         module, function = command.handler.split(":")
         getattr(importlib.import_module(module), function)(options)
@@ -64,10 +69,10 @@ def run_handler(command: Command, options: CommonOptions) -> int:
         log.error("%s", error)
         return error.exit_code
     except Terminated:
-        log.error("terminated; the same command goes on where it stopped")
+        log.error("terminated%s", going_on)
         return 143
     except KeyboardInterrupt:
-        log.error("interrupted; the same command goes on where it stopped")
+        log.error("interrupted%s", going_on)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

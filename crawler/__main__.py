@@ -4,7 +4,9 @@ from cli import Command, main
 from crawler.options import FetchOptions, ForgetOptions, PlanOptions, StatusOptions
 
 COMMANDS = {
-    "fetch": Command(FetchOptions, "crawler.fetch:fetch", "Crawl a booru into data/raw."),
+    "fetch": Command(
+        FetchOptions, "crawler.fetch:fetch", "Crawl a booru into data/raw.", resumes=True
+    ),
     "plan": Command(PlanOptions, "crawler.plan:plan", "Requests, files, bytes and time, first."),
     "status": Command(StatusOptions, "crawler.status:status", "Posts by site, state and reason."),
     "forget": Command(ForgetOptions, "crawler.forget:forget", "Remove an artist, post or tag."),

@@ -8,6 +8,7 @@ COMMANDS = {
         DemoOptions,
         "demo.run:run",
         "From a drawn booru to avatars drawn to order, by the commands that you would use.",
+        resumes=True,
     )
 }
 

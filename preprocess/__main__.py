@@ -11,7 +11,7 @@ from preprocess.options import (
 )
 
 COMMANDS = {
-    "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces."),
+    "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces.", resumes=True),
     "tag": Command(TagOptions, "preprocess.tag:tag", "Turn the posts' tags into attributes."),
     "import": Command(
         ImportOptions, "preprocess.import_set:import_set", "Take in faces with a label table."

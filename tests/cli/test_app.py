@@ -67,6 +67,17 @@ def test_an_error_is_one_line_and_a_code(
     assert "Traceback" not in logged
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+def test_only_a_command_that_resumes_says_so(
+    resumes: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module = types.ModuleType("failing_handler")
+    module.handle = lambda options: raise_this(KeyboardInterrupt())  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "failing_handler", module)
+    run_handler(Command(Options, "failing_handler:handle", "", resumes=resumes), Options())
+    assert ("goes on where it stopped" in capfd.readouterr().err) is resumes
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError(), monkeypatch)
