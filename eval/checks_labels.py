@@ -206,5 +206,9 @@ def check_control(scores: Scores) -> Check:
                 {"others_kept": mean_kept, "changed": mean_changed},
             )
         )
-    number = f"asked one changes {percent(mean_changed)}, others stay {percent(mean_kept)}"
-    return Check("Can you change one attribute alone?", number, verdicts, judged=labels_work)
+    number = (
+        f"{percent(mean_kept)} of the others stay; the changed one shows in {percent(mean_changed)}"
+    )
+    return Check(
+        "Do the others stay when one attribute changes?", number, verdicts, judged=labels_work
+    )

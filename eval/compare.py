@@ -22,7 +22,8 @@ def compare(options: CompareOptions) -> None:
     if options.dry_run:
         explain_dry_run(options, [f"read {run / 'eval' / 'metrics.jsonl'}" for run in runs])
         return
-    rows = {run.name: newest_row(run) for run in runs}
+    named_once = len({run.name for run in runs}) == len(set(runs))
+    rows = {run.name if named_once else str(run): newest_row(run) for run in runs}
     summaries = {name: compared(row) for name, row in rows.items()}
     if not options.quiet:
         Console(stderr=True).print(_table(summaries))

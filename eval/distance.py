@@ -11,6 +11,7 @@ import numpy.typing as npt
 from eval.neighbours import real_halves
 
 Features = npt.NDArray[np.float32]
+ClassRows = dict[str, npt.NDArray[np.int64]]  # the rows of each class
 
 SUBSETS = 20
 SUBSET_SIZE = 1000
@@ -21,6 +22,12 @@ def frechet_distance(left: Features, right: Features) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of features [N, F] (Heusel et al. 2017)."""
     a, b = left.astype(np.float64), right.astype(np.float64)
     gap = a.mean(0) - b.mean(0)
+    if min(len(a), len(b)) < a.shape[1]:
+        # Fewer faces than features: the same sum from the crowds' inner products, much faster.
+        first, second = ((x - x.mean(0)) / np.sqrt(len(x) - 1) for x in (a, b))
+        singular = np.linalg.svd(first @ second.T, compute_uv=False)
+        spread = (first * first).sum() + (second * second).sum()
+        return float(max(0.0, gap @ gap + spread - 2 * singular.sum()))
     first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     # The product's eigenvalues are those of the symmetric S C2 S with S = C1^(1/2): no complex
     # numbers, and a singular covariance (few faces) is no special case.
@@ -116,8 +123,8 @@ def measure_distance(
     extractor: str,
     resize: str,
     seed: int,
-    fake_classes: dict[str, npt.NDArray[np.int64]] | None = None,
-    real_classes: dict[str, npt.NDArray[np.int64]] | None = None,
+    fake_classes: ClassRows | None = None,
+    real_classes: ClassRows | None = None,
 ) -> DistanceScores:
     """Both distances in the features of one named extractor; class rows give per-class values."""
     first, second, drawn = real_halves(len(real), len(fake), seed)
@@ -142,8 +149,8 @@ def measure_distance(
 def _per_class(
     real: Features,
     fake: Features,
-    fake_classes: dict[str, npt.NDArray[np.int64]],
-    real_classes: dict[str, npt.NDArray[np.int64]],
+    fake_classes: ClassRows,
+    real_classes: ClassRows,
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Fréchet distance within each class at the counts of the real halves, and over theirs."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from eval.cache import ArrayCache, content_hash
-from eval.distance import DistanceScores, measure_distance
+from eval.distance import ClassRows, DistanceScores, measure_distance
 from manifest.errors import UserError
 
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
@@ -37,6 +37,8 @@ def inception_distance(
     seed: int,
     device: torch.device,
     cache: ArrayCache,
+    real_classes: ClassRows | None = None,
+    fake_classes: ClassRows | None = None,
 ) -> DistanceScores | str:
     """The distances, or in one line why they are not measured."""
     path = find_weights(weights)
@@ -69,6 +71,8 @@ def inception_distance(
         extractor=f"Inception-v3 {digest}",
         resize="bilinear to 299 px (TensorFlow 1 form)",
         seed=seed,
+        fake_classes=fake_classes,
+        real_classes=real_classes,
     )
 
 

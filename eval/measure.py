@@ -98,6 +98,9 @@ def measure(
     note("control")
     control = measure_control(drawer, asked, own_column, judge.read, pairs.fake, seed=seed)
     note("distance")
+    fake_classes, real_classes = (
+        _rows(reals, scored[0], labels) for labels in (drawn.labels, reals.test_labels)
+    )
     distances = [
         measure_distance(
             real_features,
@@ -105,8 +108,8 @@ def measure(
             extractor=f"judge {judge.hash}",
             resize=f"antialiased bilinear to {judge.net.side} px",
             seed=seed,
-            fake_classes=_rows(reals, scored[0], drawn.labels),
-            real_classes=_rows(reals, scored[0], reals.test_labels),
+            fake_classes=fake_classes,
+            real_classes=real_classes,
         )
     ]
     not_measured = dict.fromkeys(left_out, "too few known labels")
@@ -119,6 +122,8 @@ def measure(
             seed=seed,
             device=device,
             cache=cache,
+            fake_classes=fake_classes,
+            real_classes=real_classes,
         )
         if isinstance(found, DistanceScores):
             distances.append(found)

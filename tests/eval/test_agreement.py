@@ -97,6 +97,15 @@ def test_frechet_is_torch_fidelitys(features: tuple[np.ndarray, np.ndarray]) -> 
     assert frechet_distance(*features) == pytest.approx(float(value), rel=1e-3)
 
 
+def test_frechet_of_fewer_faces_than_features(features: tuple[np.ndarray, np.ndarray]) -> None:
+    few = features[0][:20], features[1][:15]
+    a, b = (np.cov(one.astype(np.float64), rowvar=False) for one in few)
+    shared = np.sqrt(np.linalg.eigvals(a @ b).astype(complex)).real.sum()
+    gap = few[0].mean(0) - few[1].mean(0)
+    expected = gap @ gap + np.trace(a) + np.trace(b) - 2 * shared
+    assert frechet_distance(*few) == pytest.approx(expected, rel=1e-3)
+
+
 def test_kernel_distance_is_torch_fidelitys(features: tuple[np.ndarray, np.ndarray]) -> None:
     fidelity = pytest.importorskip("torch_fidelity.metric_kid")
     size = min(map(len, features))

@@ -227,6 +227,16 @@ def test_watch_and_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert content["comparable"] is True
 
 
+def test_compare_runs_of_the_same_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two workspaces have a 00000-toys each: both are shown."""
+    runs = []
+    for name in ("a", "b"):
+        runs.append(make_workspace(tmp_path / name) / "runs/00000-toys")
+        run_report(tmp_path / name, capsys)
+    compare(CompareOptions(runs=tuple(runs), quiet=True))
+    assert list(json.loads(capsys.readouterr().out)["runs"]) == list(map(str, runs))
+
+
 def test_mistakes_are_one_line(tmp_path: Path, workspace: Path) -> None:
     with pytest.raises(UserError, match="no training run here"):
         report(ReportOptions(workspace=tmp_path))
