@@ -13,6 +13,7 @@ import torch
 from acgan.snapshot import Snapshot, choose_device, load_snapshot
 from cli import emit_json, explain_dry_run, next_step, progress
 from eval.checks import run_checks
+from eval.crowd import measure_crowd
 from eval.judge import obtain_judge
 from eval.measure import Drawn, Plan, measure
 from eval.metrics import append_row
@@ -59,7 +60,8 @@ def report(options: ReportOptions) -> None:
     device = choose_device(options.device, options.threads)
     content = score_snapshot(sources, plan, device, quiet=options.quiet)
     emit_json(content)
-    next_step(f"open {sources.out / 'report.html'}")
+    if content.get("conditional", True):
+        next_step(f"open {sources.out / 'report.html'}")
 
 
 def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> Sources:
@@ -98,6 +100,9 @@ def score_snapshot(
     snapshot.generator.to(memory_format=torch.channels_last)  # draws twice as fast on a CPU
     reals: Reals = load_reals(sources.faces, image_size=snapshot.info.image_size)
     judge = obtain_judge(reals, sources.faces, device=device, quiet=quiet)
+    if not len(snapshot.info.vocabulary):
+        log.warning("the snapshot takes no labels: only the crowd is scored, without a page")
+        return measure_crowd(snapshot, reals, judge, count=plan.count, seed=plan.seed)
     with progress("report", STAGES, quiet=quiet) as advance:
         scores, drawn = measure(
             snapshot,

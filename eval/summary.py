@@ -15,9 +15,23 @@ Row = dict[str, Any]
 
 def summarise(row: Row) -> dict[str, Any]:
     """Fakes under the bare name, the real twin under `<name>_real` or `<name>_real_halves`."""
-    distance = row["distance"][0]  # in the judge's features; Inception's, where measured, follow
-    manifold, ms_ssim = row["manifold"], row["ms_ssim"]
+    ms_ssim = row["ms_ssim"]
     ratios = {name: group["ratio"] for name, group in row["accuracy"].items()}
+    return {
+        # In the judge's features; Inception's, where measured, follow.
+        **summarise_crowd(row["distance"][0], row["manifold"]),
+        "accuracy_ratio": _mean(list(ratios.values())),
+        **{f"accuracy_ratio_{name}": ratio for name, ratio in ratios.items()},
+        "ms_ssim": ms_ssim["fake"],
+        "ms_ssim_real": ms_ssim["real"],
+        "ms_ssim_within": ms_ssim["class_of"],
+        "z_sensitivity": row["z_sensitivity"],
+        "copied_share": row["memorisation"]["copied_share"],
+    }
+
+
+def summarise_crowd(distance: Row, manifold: Row) -> dict[str, Any]:
+    """The part that asks for no labels."""
     return {
         "fd": distance["frechet"],
         "fd_at_half_count": _product(
@@ -33,13 +47,6 @@ def summarise(row: Row) -> dict[str, Any]:
             for of in ("fake", "real")
         },
         "half_count": manifold["count"],
-        "accuracy_ratio": _mean(list(ratios.values())),
-        **{f"accuracy_ratio_{name}": ratio for name, ratio in ratios.items()},
-        "ms_ssim": ms_ssim["fake"],
-        "ms_ssim_real": ms_ssim["real"],
-        "ms_ssim_within": ms_ssim["class_of"],
-        "z_sensitivity": row["z_sensitivity"],
-        "copied_share": row["memorisation"]["copied_share"],
     }
 
 

@@ -33,6 +33,12 @@ def watch(options: WatchOptions) -> None:
         for path in unscored(run, plan):
             sources = find_sources(options.workspace, path, options.data)
             content = score_snapshot(sources, plan, device, quiet=options.quiet)
+            if not content.get("conditional", True):
+                raise UserError(
+                    "the run's model takes no labels",
+                    where=str(run),
+                    hint="python -m eval report scores it as a crowd",
+                )
             emit_json(
                 {
                     key: content[key]

@@ -279,6 +279,17 @@ def test_snapshot_of_another_vocabulary(tmp_path: Path) -> None:
         report(ReportOptions(workspace=tmp_path, device="cpu", quiet=True))
 
 
+def test_an_unconditional_model_is_scored_as_a_crowd(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_workspace(tmp_path, Vocabulary(()))
+    scores = run_report(tmp_path, capsys)
+    assert scores["conditional"] is False
+    assert scores["summary"]["fd"] > scores["summary"]["fd_real_halves"] > 0
+    assert scores["summary"]["recall"] < scores["summary"]["recall_real"]
+    assert "accuracy_ratio" not in scores["summary"]
+
+
 def test_dry_run_writes_nothing(workspace: Path, tmp_path: Path) -> None:
     before = sorted(workspace.rglob("*"))
     command = [sys.executable, "-m", "eval", "report", "--workspace", str(workspace), "--dry-run"]
