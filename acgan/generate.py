@@ -82,7 +82,9 @@ def plan_recipe(painter: Painter, options: GenerateOptions) -> Recipe:
     row_names: list[str] = []
     column_names: list[str] = []
     for portrait in portraits:
-        sheet_portraits, rows, column_names = contact_portraits(portrait, each, vocabulary)
+        sheet_portraits, rows, column_names = contact_portraits(
+            portrait, each, vocabulary, painter.info.class_counts
+        )
         drawn += sheet_portraits
         row_names += rows
     if len(drawn) > MOST_PICTURES:

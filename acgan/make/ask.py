@@ -51,21 +51,33 @@ def split_each(pairs: Sequence[str], vocabulary: Vocabulary) -> tuple[list[str],
 
 
 def contact_portraits(
-    portrait: Portrait, each: Sequence[str], vocabulary: Vocabulary
+    portrait: Portrait,
+    each: Sequence[str],
+    vocabulary: Vocabulary,
+    class_counts: Mapping[str, Sequence[int]],
 ) -> tuple[list[Portrait], list[str], list[str]]:
     """One portrait for every class of one or two attributes; also the names of rows and columns.
 
-    The first attribute runs down, the second across; a single one runs across.
+    The first attribute runs down, the second across; a single one runs across. A class that no
+    training face had is left out: nothing has taught the generator what it is.
     """
     groups = [vocabulary.group(name) for name in each]
     places = [vocabulary.names.index(name) for name in each]
+    shown = [seen_classes(group, class_counts.get(group.name, ())) for group in groups]
     portraits = []
-    for classes in itertools.product(*(range(len(group.classes)) for group in groups)):
+    for classes in itertools.product(*shown):
         row = np.array(portrait.labels)
         row[places] = classes
         portraits.append(portrait.with_labels(tuple(map(int, row))))
-    rows = [phrase(groups[0], name) for name in groups[0].classes] if len(groups) == 2 else []
-    return portraits, rows, [class_label(groups[-1].name, name) for name in groups[-1].classes]
+    rows = [phrase(groups[0], groups[0].classes[c]) for c in shown[0]] if len(groups) == 2 else []
+    last = groups[-1]
+    return portraits, rows, [class_label(last.name, last.classes[c]) for c in shown[-1]]
+
+
+def seen_classes(group: Group, counts: Sequence[int]) -> list[int]:
+    """The classes that training faces had; all of them where the counts are not known."""
+    seen = [index for index, count in enumerate(counts) if count > 0]
+    return seen or list(range(len(group.classes)))
 
 
 def class_label(group: str, name: str) -> str:

@@ -124,8 +124,19 @@ def test_strongest_number_is_the_one_that_changes_most(painter: Painter) -> None
 def test_each_class_of_two_attributes(painter: Painter) -> None:
     start = ask(painter, [], 1, 0)[0]
     portraits, rows, columns = contact_portraits(
-        start, ["hair_color", "smile"], painter.info.vocabulary
+        start, ["hair_color", "smile"], painter.info.vocabulary, {}
     )
     assert len(portraits) == len(rows) * len(columns) == 24
     assert columns == ["no smile", "smile"]
     assert len({p.labels for p in portraits}) == 24
+
+
+def test_a_class_that_no_training_face_had_is_left_out(painter: Painter) -> None:
+    start, vocabulary = ask(painter, [], 1, 0)[0], painter.info.vocabulary
+    counts = [5] * len(vocabulary.group("hair_color").classes)
+    counts[1] = 0
+    portraits, _, columns = contact_portraits(
+        start, ["hair_color"], vocabulary, {"hair_color": counts}
+    )
+    assert len(portraits) == len(columns) == len(counts) - 1
+    assert vocabulary.group("hair_color").classes[1] not in columns
