@@ -14,13 +14,14 @@ from pathlib import Path
 
 import cv2
 
-from bench.faces import hits
+from bench.faces import hits, score_picture
 from bench.options_crop import CropOptions
 from cli import emit_json, explain_dry_run
 from manifest import UserError
 from preprocess.boxes import Box, TrueFace, read_boxes
 from preprocess.crop import describe, finish, settings_of, work_on_all
 from preprocess.decode import SUFFIXES
+from preprocess.detect import Face
 from preprocess.journal import Journal
 from preprocess.options import CropOptions as OurOptions
 from preprocess.sources import folder_tasks
@@ -67,6 +68,8 @@ def run(options: CropOptions) -> None:
             "speedup": round(naive.seconds / ours.seconds, 2),
             "recall": recall(ours.found, truth),
             "recall_naive": recall(naive.found, truth),
+            "false": false_boxes(ours.found, truth),
+            "false_naive": false_boxes(naive.found, truth),
             "peak_mb": round(peak_kb / 1024),
             "pictures": options.count,
             "cpu_ms_per_picture": round(1000 * ours.cpu_seconds / options.count, 1),
@@ -141,3 +144,11 @@ def recall(found: Found, truth: dict[str, list[TrueFace]]) -> float:
     faces = [(name, face) for name, face in faces if face.kind != "other"]
     hit = [any(hits(box, face.box) for box in found.get(name, [])) for name, face in faces]
     return round(sum(hit) / max(len(hit), 1), 4)
+
+
+def false_boxes(found: Found, truth: dict[str, list[TrueFace]]) -> int:
+    """How many boxes hit no face, or one that another box hits."""
+    return sum(
+        len(score_picture([Face(box, 1.0) for box in boxes], truth.get(name, [])).false)
+        for name, boxes in found.items()
+    )

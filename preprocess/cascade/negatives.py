@@ -43,9 +43,9 @@ _OTHER_JITTER = Jitter(
     gray_share=0.15, dim_share=0.2, min_side_px=14,
 )  # fmt: skip
 _MAX_FACE_IOU = 0.3
-# Shares of the negatives: pool of proposals, parts of head crops, faces out of order, and for the
-# rest stray windows of pictures.
-_POOL_SHARE, _PART_SHARE, _SCRAMBLED_SHARE = 0.5, 0.2, 0.15
+# Shares of the negatives: pictures the user rejected (however few beside the mined ones), pool of
+# proposals, parts of head crops, faces out of order, and for the rest stray windows of pictures.
+_REJECT_SHARE, _POOL_SHARE, _PART_SHARE, _SCRAMBLED_SHARE = 0.25, 0.5, 0.2, 0.15
 _PROPOSALS_PER_ROUND = 3000
 # A proposal that the network gives a higher logit is worth another look.
 _HARD_LOGIT = -4.0
@@ -73,7 +73,8 @@ class NegativeSource:
         options: TrainVerifierOptions,
     ) -> None:
         self._crops = crops
-        self._pool = [Sample(p, box) for p in reject for box in p.faces]
+        self._rejected = [Sample(p, box) for p in reject for box in p.faces]
+        self._pool: list[Sample] = []
         self._cascade = load_cascade(options.cascade or SHIPPED_CASCADE)
         self._seed = options.seed
         if not (picture_sets or reject):
@@ -87,8 +88,8 @@ class NegativeSource:
 
     @property
     def pool_size(self) -> int:
-        """Negatives kept so far."""
-        return len(self._pool)
+        """Negatives kept so far, the user's and the mined ones."""
+        return len(self._rejected) + len(self._pool)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """One view uint8 [S, S, 3] of something that is no face."""
@@ -113,6 +114,8 @@ class NegativeSource:
         return sampled(sample.picture.rgb, view_matrix(sample.box, _OTHER_JITTER, rng))
 
     def _sample(self, rng: np.random.Generator) -> Sample:
+        if self._rejected and rng.random() < _REJECT_SHARE:
+            return self._rejected[rng.integers(len(self._rejected))]
         kind = rng.random()
         if self._pool and kind < _POOL_SHARE:
             # The newest negatives fooled the best network: half of the draws come from them.

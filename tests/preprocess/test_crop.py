@@ -22,6 +22,7 @@ from preprocess.crop import crop
 from preprocess.import_set import import_set
 from preprocess.options import CropOptions, ImportOptions, TagOptions
 from preprocess.tag import tag
+from tests.preprocess.test_decode import png_claiming
 
 POSTS = 14
 
@@ -41,6 +42,9 @@ def folder(posts: list[DrawnPost], tmp_path_factory: pytest.TempPathFactory) -> 
     (path / "page.jpg").write_bytes(b"<html>gone</html>")
     (path / "notes.txt").write_text("not a picture")
     Image.new("RGB", (3000, 100)).save(path / "strip.png")
+    (path / "zeros.jpg").write_bytes(bytes(4000))
+    (path / "bomb.png").write_bytes(png_claiming(60000, 60000))
+    (path / f"{POSTS:03d}.png").write_bytes(posts[0].data)  # a JPEG by its content
     return path
 
 
@@ -70,6 +74,7 @@ def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_faces_and_rejects(undisturbed: Path) -> None:
     faces = read_faces(undisturbed)
     assert len(faces) >= POSTS * 0.7
+    assert f"{POSTS:03d}.png" in {face.picture for face in faces}
     for face in faces:
         assert size_of(undisturbed / "images" / face.file_name) == (64, 64)
         assert face.box_w == face.box_h > 0
@@ -79,6 +84,8 @@ def test_faces_and_rejects(undisturbed: Path) -> None:
         ("empty.png", "empty file"),
         ("page.jpg", "not a picture"),
         ("strip.png", "extreme aspect,30.0"),
+        ("zeros.jpg", "not a picture"),
+        ("bomb.png", "too many pixels,3600000000"),
     ):
         assert f"{name},file:{name},,{reason}" in rejects
 

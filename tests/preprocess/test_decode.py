@@ -6,7 +6,9 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,6 +54,21 @@ def sixteen_bits() -> bytes:
     return encoded(Image.fromarray(np.full((40, 60), 40000, np.uint16)), "PNG")
 
 
+def sixteen_bits_rgb() -> bytes:
+    pixels = np.full((40, 60, 3), RED[::-1], np.uint16) * 257
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+def see_through_palette() -> Image.Image:
+    image = Image.new("P", (60, 40), 0)
+    image.putpalette([*RED, 0, 0, 255])
+    return image
+
+
+def animated(kind: str, **options: object) -> bytes:
+    return encoded(plain(), kind, save_all=True, append_images=[plain(colour="blue")], **options)
+
+
 def picture(data: bytes) -> Picture:
     return Picture(data, max_megapixels=64.0, max_aspect=5.0)
 
@@ -60,10 +77,14 @@ def picture(data: bytes) -> Picture:
     ("data", "reason"),
     [
         (lambda: b"", "empty file"),
+        (lambda: bytes(5000), "not a picture"),
         (lambda: b"<html>not found</html>", "not a picture"),
         (lambda: encoded(noise(200, 200), "JPEG")[:5000], "broken picture"),
         (lambda: encoded(noise(200, 200), "PNG")[:5000], "broken picture"),
+        (lambda: encoded(noise(200, 200), "WEBP")[:5000], "not a picture"),
+        (lambda: encoded(noise(200, 200), "GIF")[:5000], "broken picture"),
         (lambda: encoded(Image.new("RGB", (30000, 40)), "PNG"), "extreme aspect"),
+        (lambda: png_claiming(30000, 8000), "too many pixels"),
         (lambda: png_claiming(60000, 60000), "too many pixels"),
         (lambda: encoded(noise(60, 40), "JPEG")[:30], "not a picture"),
     ],
@@ -82,9 +103,13 @@ def test_set_aside_with_a_reason(data: Callable[[], bytes], reason: str) -> None
         (lambda: encoded(plain("RGBA", (*RED, 0)), "PNG"), (255, 255, 255)),
         (lambda: encoded(plain("RGBA", (*RED, 255)), "PNG"), RED),
         (lambda: encoded(plain("LA", (90, 0)), "PNG"), (255, 255, 255)),
+        (lambda: encoded(see_through_palette(), "PNG", transparency=0), (255, 255, 255)),
         (sixteen_bits, (156, 156, 156)),
+        (sixteen_bits_rgb, (200, 40, 40)),
         (lambda: encoded(plain("CMYK", (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
-        (lambda: encoded(plain(), "GIF", save_all=True, append_images=[plain(colour="blue")]), RED),
+        (lambda: animated("GIF"), RED),
+        (lambda: animated("WEBP", lossless=True), RED),
+        (lambda: animated("PNG"), RED),
         (lambda: encoded(plain(), "WEBP", lossless=True), RED),
         (lambda: encoded(plain("L", 77), "PNG"), (77, 77, 77)),
         (lambda: encoded(plain("1", 1), "PNG"), (255, 255, 255)),
@@ -95,6 +120,20 @@ def test_odd_kinds_become_rgb(data: Callable[[], bytes], colour: tuple[int, int,
     assert image.mode == "RGB"
     assert image.size == (60, 40)
     assert np.abs(np.asarray(image)[20, 30].astype(int) - colour).max() <= 6
+
+
+@pytest.mark.parametrize("name", ["face.png", "face.txt", "face"])
+def test_the_extension_is_not_believed(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(encoded(plain(), "JPEG", quality=95))
+    found = Picture(path, max_megapixels=64.0, max_aspect=5.0)
+    assert found.format == "JPEG"
+    assert np.abs(np.asarray(found.full())[20, 30].astype(int) - RED).max() <= 6
+
+
+def test_a_missing_file_is_set_aside(tmp_path: Path) -> None:
+    with pytest.raises(BadPicture, match="missing file"):
+        Picture(tmp_path / "gone.png", max_megapixels=64.0, max_aspect=5.0)
 
 
 def test_exif_turns_the_picture_upright() -> None:

@@ -187,7 +187,16 @@ def test_score_counts_others_as_neither(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.xfail(reason="1,600 views teach too little since faces are redrawn for training")
+def toy_face(picture: np.ndarray) -> None:
+    """Draw hair, head, eyes and mouth, plain to see, into a picture uint8 [48, 48, 3]."""
+    cv2.ellipse(picture, (24, 26), (19, 21), 0, 0, 360, (190, 215, 250), -1)
+    picture[:14] = (40, 60, 200)
+    for x in (15, 33):
+        cv2.ellipse(picture, (x, 20), (4, 6), 0, 0, 360, (120, 20, 20), -1)
+    cv2.ellipse(picture, (24, 36), (8, 4), 0, 0, 180, (30, 30, 160), -1)
+
+
+@pytest.mark.slow
 def test_verifier_learns_from_keep_and_reject(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -203,8 +212,7 @@ def test_verifier_learns_from_keep_and_reject(
         for i in range(40):
             picture = rng.integers(60, 100, (48, 48, 3)).astype(np.uint8)
             if folder == "keep":
-                picture[10:18, 8:40] = 220
-                cv2.circle(picture, (24, 32), 8, (220, 220, 220), -1)
+                toy_face(picture)
             cv2.imwrite(str(tmp_path / folder / f"{i}.png"), picture)
     out = tmp_path / "verifier.onnx"
     train_verifier(
@@ -212,13 +220,14 @@ def test_verifier_learns_from_keep_and_reject(
             out=out,
             keep=(tmp_path / "keep",),
             reject=(tmp_path / "reject",),
-            samples=1600,
-            batch=32,
+            samples=12_800,
+            batch=64,
             quiet=True,
         )
     )
     measured = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert measured["held_faces_kept"] > measured["negatives_kept"] + 0.5  # redrawn: hard views
+    assert measured["held_faces_kept"] > 0.9
+    assert measured["negatives_kept"] < 0.1
     net = read_onnx(out)
     for folder, wanted in (("keep", True), ("reject", False)):
         plain = [cv2.imread(str(p)) for p in sorted((tmp_path / folder).iterdir())]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,9 @@ def make_folder(path: Path, files: dict[str, bytes | str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
+
+
+Maker = Callable[[Path, dict[str, bytes | str]], Path]
 
 
 def pictures(folder: str) -> dict[str, bytes | str]:
@@ -106,7 +110,7 @@ def check(faces: FaceSet) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("make", [make_zip, make_folder])
-def test_every_form(form: str, make: object, tmp_path: Path) -> None:
+def test_every_form(form: str, make: Maker, tmp_path: Path) -> None:
     source = make(tmp_path / "source.zip", FORMS[form])
     check(imported(source, tmp_path / "w"))
 
@@ -121,9 +125,27 @@ def test_class_folders(tmp_path: Path) -> None:
     assert len(set(faces.file_names)) == 2
 
 
+@pytest.mark.parametrize("make", [make_zip, make_folder])
+def test_class_folders_keep_pictures_and_labels(make: Maker, tmp_path: Path) -> None:
+    files = {f"train/{hair}/{n}.png": png(n) for n, (hair, _) in PEOPLE.items()}
+    first = imported(make(tmp_path / "s.zip", files), tmp_path / "w")  # the folders say it all
+    export(ExportOptions(workspace=tmp_path / "w", format="stylegan", out=tmp_path / "out.zip"))
+    for faces in (first, imported(tmp_path / "out.zip", tmp_path / "w2")):
+        packed = np.load(packed_path(faces))
+        found = {
+            packed[i].tobytes(): faces.vocabulary.decode(row)
+            for i, row in enumerate(faces.labels.tolist())
+        }
+        assert found == {
+            pixels(n).transpose(2, 0, 1).tobytes(): {"hair_color": hair}
+            for n, (hair, _) in PEOPLE.items()
+        }
+
+
+@pytest.mark.parametrize("source", ["two colours", "tag counts", "hugging face jsonl"])
 @pytest.mark.parametrize("form", ["imagefolder", "stylegan"])
-def test_round_trip(form: str, tmp_path: Path) -> None:
-    first = imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
+def test_round_trip(form: str, source: str, tmp_path: Path) -> None:
+    first = imported(make_zip(tmp_path / "s.zip", FORMS[source]), tmp_path / "w")
     out = tmp_path / ("out.zip" if form == "stylegan" else "out")
     export(ExportOptions(workspace=tmp_path / "w", format=form, out=out))
     again = imported(out, tmp_path / "w2")
