@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from manifest.errors import UserError
-from preprocess.cascade import face_views
+from preprocess.cascade import face_views, negatives
 from preprocess.cascade.boost import StageGoal, stage_sums, train_stage
 from preprocess.cascade.collages import Looks, calibration, collage, share_found
 from preprocess.cascade.face_views import draw_face, face_patch
 from preprocess.cascade.features import WINDOW_PX, all_features, feature_codes, integrals
 from preprocess.cascade.mining import Backgrounds, max_iou, mine
 from preprocess.cascade.negatives import scrambled
-from preprocess.cascade.options import TrainCascadeOptions
+from preprocess.cascade.options import TrainCascadeOptions, TrainVerifierOptions
 from preprocess.cascade.samples import BoxedPicture, Jitter, draw_view, read_boxed, read_crops
 from preprocess.cascade.train import train_cascade
 from preprocess.cascade.xml import Cascade, read_xml
@@ -289,6 +289,28 @@ def test_scrambled_faces_keep_their_pixels_but_not_their_order() -> None:
         assert other.shape == view.shape
         assert other.mean(axis=(0, 1)) == pytest.approx(view.mean(axis=(0, 1)))
         assert (other != view).mean() > 0.05
+
+
+def test_rejects_are_drawn_however_many_negatives_are_mined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reject = BoxedPicture("", np.full((48, 48, 3), 255, np.uint8), ((0.0, 0.0, 48.0, 48.0),))
+    mined = negatives.Sample(BoxedPicture("", np.zeros((60, 60, 3), np.uint8), ()), (9, 9, 30, 30))
+    monkeypatch.setattr(negatives, "proposals", lambda cascade, picture: [mined] * 1000)
+    source = negatives.NegativeSource([], [], [reject], TrainVerifierOptions(out=Path("x")))
+    source.mine(None, 0)
+    assert source.pool_size > 2000
+    drawn = []
+
+    def recording(rgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+        drawn.append(rgb is reject.rgb)
+        return np.zeros((64, 64, 3), np.uint8)
+
+    monkeypatch.setattr(negatives, "sampled", recording)
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        source.draw(rng)
+    assert sum(drawn) > 0.2 * 400
 
 
 def test_malformed_boxes_name_the_row(tmp_path: Path) -> None:

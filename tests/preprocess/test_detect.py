@@ -188,7 +188,8 @@ def test_score_counts_others_as_neither(tmp_path: Path) -> None:
 
 
 def toy_face(picture: np.ndarray) -> None:
-    """Draw hair, head, eyes and mouth, plain to see, into a picture uint8 [48, 48, 3]."""
+    """Draw hair, head, eyes and mouth, plain to see, over a picture uint8 [48, 48, 3]."""
+    picture[:] = (235, 235, 225)
     cv2.ellipse(picture, (24, 26), (19, 21), 0, 0, 360, (190, 215, 250), -1)
     picture[:14] = (40, 60, 200)
     for x in (15, 33):
@@ -220,8 +221,8 @@ def test_verifier_learns_from_keep_and_reject(
             out=out,
             keep=(tmp_path / "keep",),
             reject=(tmp_path / "reject",),
-            samples=12_800,
-            batch=64,
+            samples=16_000,
+            batch=32,
             quiet=True,
         )
     )
