@@ -17,6 +17,7 @@ from PIL import Image
 
 from acgan.make.recipe import Portrait
 from acgan.make.scores import accuracy_per_class, scores_of
+from acgan.make.snapshots import shipped_snapshots
 from acgan.make.vary import vary
 from acgan.serve.cupboard import Cupboard
 from acgan.serve.library import Library, option_text, unseen
@@ -37,8 +38,8 @@ def one(studio: Studio, name: str = NEW) -> Shown:
     return studio.draw(name, {"hair_color": "blue"}, 7, 1)[0][0]
 
 
-def test_all_snapshots_can_be_chosen_newest_first(studio: Studio) -> None:
-    assert studio.library.names == [NEW, OLD]
+def test_all_snapshots_can_be_chosen_newest_first_then_those_that_ship(studio: Studio) -> None:
+    assert studio.library.names == [NEW, OLD, *(path.stem for path in shipped_snapshots())]
 
 
 def test_the_same_request_gives_the_same_files(studio: Studio) -> None:
