@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -117,6 +118,14 @@ def first_halving(channels: int) -> list[nn.Module]:
     The same sums in another order of weights; CPUs are slow at gradients of 3 channels.
     """
     return [nn.ZeroPad2d(1), nn.PixelUnshuffle(2), nn.Conv2d(12, channels, 2)]
+
+
+def halvings(widths: Sequence[int]) -> list[nn.Module]:
+    """Layers that halve pictures [N,3,S,S] once per width: 4x4 convolutions of stride 2, leaky."""
+    layers: list[nn.Module] = [*first_halving(widths[0]), nn.LeakyReLU(0.2)]
+    for a, b in pairwise(widths):
+        layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    return layers
 
 
 def base_and_doublings(image_size: int) -> tuple[int, int]:

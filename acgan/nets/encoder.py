@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from torch import Tensor, nn
 
-from acgan.nets.blocks import base_and_doublings, first_halving, scaled
+from acgan.nets.blocks import base_and_doublings, halvings, scaled
 
 WIDEST_LOG_VARIANCE = 8.0
 
@@ -24,12 +23,10 @@ class Encoder(nn.Module):
         width: float = 1.0,
     ) -> None:
         super().__init__()
-        base, halvings = base_and_doublings(image_size)
-        widths = [scaled(c, width) for c in channels[:halvings]]
-        layers: list[nn.Module] = [*first_halving(widths[0]), nn.LeakyReLU(0.2)]
-        for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * base**2, 2 * z_dim))
+        base, count = base_and_doublings(image_size)
+        widths = [scaled(c, width) for c in channels[:count]]
+        last = nn.Linear(widths[-1] * base**2, 2 * z_dim)
+        self.body = nn.Sequential(*halvings(widths), nn.Flatten(), last)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = self.body(images).float().chunk(2, dim=1)

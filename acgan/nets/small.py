@@ -14,7 +14,7 @@ from acgan.nets.blocks import (
     Judgement,
     LabelEmbedding,
     base_and_doublings,
-    first_halving,
+    halvings,
     icnr_,
     scaled,
 )
@@ -85,14 +85,11 @@ class SmallDiscriminator(nn.Module):
         width: float = 1.0,
     ) -> None:
         super().__init__()
-        base, halvings = base_and_doublings(image_size)
-        widths = [scaled(c, width) for c in channels[:halvings]]
-        layers: list[nn.Module] = [*first_halving(widths[0]), nn.LeakyReLU(0.2)]
-        for a, b in pairwise(widths):
-            layers += [nn.Conv2d(a, b, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        base, count = base_and_doublings(image_size)
+        widths = [scaled(c, width) for c in channels[:count]]
         features = widths[-1]
         self.body = nn.Sequential(
-            *layers,
+            *halvings(widths),
             nn.Conv2d(features, features, base),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
