@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from acgan.nets.blocks import (
     BatchNorm,
@@ -20,6 +21,18 @@ from acgan.nets.blocks import (
 )
 
 
+class Blur(nn.Module):
+    """The mean of each 2x2 window, [N,C,H,W] -> the same; the first row and column count twice.
+
+    Not by ReplicationPad2d: the compiler cannot follow its backward pass in channels_last.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.cat([x[:, :, :, :1], x], dim=3)
+        x = torch.cat([x[:, :, :1], x], dim=2)
+        return avg_pool2d(x, 2, stride=1)
+
+
 class Stage(nn.Module):
     """Convolution, PixelShuffle x2, blur, BatchNorm, scale and shift from the latent, ReLU."""
 
@@ -28,8 +41,7 @@ class Stage(nn.Module):
         self.conv = icnr_(nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1))
         self.shuffle = nn.PixelShuffle(2)
         # ICNR starts without a grid, the blur keeps gradients from drawing one (1806.02658).
-        steps = [nn.ReplicationPad2d((1, 0, 1, 0)), nn.AvgPool2d(2, stride=1)] if blur else []
-        self.blur = nn.Sequential(*steps)
+        self.blur = Blur() if blur else nn.Identity()
         self.norm = BatchNorm(channels_out, affine=False)
         self.scale = nn.Linear(latent, channels_out)
         self.shift = nn.Linear(latent, channels_out)

@@ -17,6 +17,7 @@ from acgan.cost import measure_cost, synthetic_plan
 from acgan.feed import Feed
 from acgan.nets import build_discriminator, build_generator
 from acgan.nets.blocks import first_halving
+from acgan.nets.small import Blur
 from acgan.parallel import World
 from acgan.presets import PRESETS, PresetName
 from acgan.state import build_nets
@@ -119,6 +120,12 @@ def test_redrawn_faces_keep_their_labels() -> None:
 
 def test_every_preset_can_be_named() -> None:
     assert get_args(PresetName) == tuple(PRESETS)
+
+
+def test_blur_is_the_mean_of_windows_behind_a_replicated_edge() -> None:
+    images = torch.randn(2, 3, 8, 8)
+    padded = torch.nn.functional.pad(images, (1, 0, 1, 0), mode="replicate")
+    assert torch.equal(Blur()(images), torch.nn.functional.avg_pool2d(padded, 2, stride=1))
 
 
 def test_first_halving_is_a_4x4_convolution_of_stride_2() -> None:
