@@ -16,13 +16,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from manifest.errors import UserError
 from manifest.files import write_bytes
 
 log = logging.getLogger(__name__)
 
 PALETTE_WIDTH_PX = 64
+MOST_SCALE = 16
+MOST_FPS = 50  # a GIF counts hundredths of a second, and browsers slow down what is faster
 
 Pictures = npt.NDArray[np.uint8]
+
+
+def check_film(scale: int, fps: int) -> None:
+    """Raises `UserError` for an enlargement or a speed that no film can have; scale 0 fits."""
+    if not 0 <= scale <= MOST_SCALE:
+        raise UserError(f"--scale must be 0 (fitting) to {MOST_SCALE}")
+    if not 1 <= fps <= MOST_FPS:
+        raise UserError(f"--fps must be 1 to {MOST_FPS}")
 
 
 def fitting_scale(width: int, at_least_px: int) -> int:

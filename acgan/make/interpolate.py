@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from acgan.make.animate import enlarge, fitting_scale, gif_bytes, write_mp4
+from acgan.make.animate import check_film, enlarge, fitting_scale, gif_bytes, write_mp4
 from acgan.make.ask import ask
 from acgan.make.options import InterpolateOptions
 from acgan.make.painter import Painter, Pictures
@@ -46,6 +46,7 @@ class Key:
 def run(options: InterpolateOptions) -> None:
     """Write interpolate.png, .gif and perhaps .mp4; the last line on stdout is one JSON object."""
     check_bounds(options)
+    check_film(options.scale, options.fps)
     painter = open_painter(options)
     keys = [read_key(text) for text in options.keys]
     if options.dry_run:

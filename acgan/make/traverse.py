@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from acgan.make.animate import enlarge, fitting_scale, gif_bytes, there_and_back
+from acgan.make.animate import check_film, enlarge, fitting_scale, gif_bytes, there_and_back
 from acgan.make.ask import ask, class_label
 from acgan.make.options import TraverseOptions
 from acgan.make.painter import Painter, Pictures
@@ -46,6 +46,7 @@ Move = LatentMove | AttributeMove
 def run(options: TraverseOptions) -> None:
     """Write traverse.png and traverse.gif; the last line on stdout is one JSON object."""
     check_bounds(options.steps, options.rows, options.reach)
+    check_film(options.scale, options.fps)
     painter = open_painter(options)
     if options.dry_run:
         count = options.steps * options.rows

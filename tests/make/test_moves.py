@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from acgan.make.animate import check_film
 from acgan.make.ask import ask, contact_portraits
 from acgan.make.interpolate import coarse_look, morph, read_key
 from acgan.make.painter import Painter
@@ -140,3 +141,12 @@ def test_a_class_that_no_training_face_had_is_left_out(painter: Painter) -> None
     )
     assert len(portraits) == len(columns) == len(counts) - 1
     assert vocabulary.group("hair_color").classes[1] not in columns
+
+
+@pytest.mark.parametrize(
+    ("scale", "fps"), [(-1, 12), (17, 12), (100_000, 12), (2, 0), (2, -1), (2, 100_000)]
+)
+def test_a_film_that_cannot_be_is_refused(scale: int, fps: int) -> None:
+    with pytest.raises(UserError, match=r"--scale|--fps"):
+        check_film(scale, fps)
+    check_film(0, 1)
