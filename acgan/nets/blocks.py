@@ -45,7 +45,8 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and several_processes()):
             return super().forward(x)
-        moments = torch.cat([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))])
+        exact = x.to(self.running_mean.dtype)
+        moments = torch.cat([exact.mean(dim=(0, 2, 3)), exact.square().mean(dim=(0, 2, 3))])
         mean, square = mean_over_processes(moments).chunk(2)
         variance = square - mean.square()
         count = x.numel() / x.shape[1] * dist.get_world_size()
@@ -59,7 +60,7 @@ class BatchNorm(nn.BatchNorm2d):
         shift = -mean * scale
         if self.affine:
             shift = shift + self.bias
-        return x * scale[:, None, None] + shift[:, None, None]
+        return (exact * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
 
 
 class Judgement(NamedTuple):

@@ -18,6 +18,8 @@ from acgan.snapshot import load_snapshot
 from eval.classifier import Judge
 from eval.standalone import keep_standalone
 from manifest import UserError
+from manifest.runs import read_snapshot_info
+from manifest.workspace import Workspace
 from tests.make.snapshots import make_snapshot
 
 
@@ -56,11 +58,21 @@ def test_each_class_on_a_named_sheet(workspace: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
     with Image.open(tmp_path / "grid.png") as sheet:
         recipe = json.loads(sheet.info["avatar-recipe"])
-        assert sheet.size[0] > 11 * 18
-        assert sheet.size[1] > 12 * 18
-    assert recipe["row_names"][0] == "orange hair"
-    assert recipe["column_names"][-1] == "blue"
-    assert recipe["pictures"][0]["attributes"]["hair_color"] == "orange"
+        size = sheet.size
+    info = read_snapshot_info(Workspace(workspace).newest_snapshot())
+    hair, eyes = (
+        [
+            class_name
+            for class_name, count in zip(group.classes, info.class_counts[group.name], strict=True)
+            if count > 0
+        ]
+        for group in (info.vocabulary.group("hair_color"), info.vocabulary.group("eye_color"))
+    )
+    assert recipe["row_names"] == [f"{name} hair" for name in hair]
+    assert recipe["column_names"] == eyes
+    assert size[0] > len(eyes) * 18
+    assert size[1] > len(hair) * 18
+    assert recipe["pictures"][0]["attributes"]["hair_color"] == hair[0]
     assert len({picture["z"] for picture in recipe["pictures"]}) == 1
     draw(workspace, tmp_path / "again", recipe=tmp_path / "grid.png")
     assert (tmp_path / "again/grid.png").read_bytes() == (tmp_path / "grid.png").read_bytes()
