@@ -10,7 +10,7 @@ from torch import nn
 from acgan.augment import augment
 from acgan.ema import ema_decay, update_ema
 from acgan.feed import drop_labels, sampling_weights
-from acgan.nets.blocks import LabelEmbedding, base_and_doublings, icnr_
+from acgan.nets.blocks import BatchNorm, LabelEmbedding, base_and_doublings, icnr_
 from acgan.request import fold_attributes, label_rows, parse_attributes
 from acgan.rundir import Budget
 from acgan.snapshot import draw_z, to_uint8
@@ -139,3 +139,15 @@ def test_label_rows() -> None:
     assert set(rows[:, 1].tolist()) == {1, 2}
     unseen = label_rows({"hair_color": "blue"}, VOCABULARY, table, 5, 0)
     assert (unseen[:, 0] == 2).all()
+
+
+def test_batch_norm_over_processes_takes_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("acgan.nets.blocks.several_processes", lambda: True)
+    monkeypatch.setattr("acgan.nets.blocks.mean_over_processes", lambda tensor: tensor)
+    monkeypatch.setattr("acgan.nets.blocks.dist.get_world_size", lambda: 1)
+    images = torch.randn(8, 3, 4, 4).bfloat16()
+    ours, torchs = BatchNorm(3), nn.BatchNorm2d(3)
+    found, expected = ours(images), torchs(images)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(ours.running_var, torchs.running_var, rtol=1e-2, atol=1e-2)

@@ -153,9 +153,8 @@ def wait_until(condition, seconds: float = 90) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("precision", "most"), [("float32", 0.001), ("bfloat16", 0.05)])
-def test_two_processes_do_what_one_does(workspace: Path, precision: str, most: float) -> None:
-    given = ["--kimg", "0.16", "--temper", "0", "--precision", precision]
+def test_two_processes_do_what_one_does(workspace: Path) -> None:
+    given = ["--kimg", "0.16", "--temper", "0", "--precision", "float32"]
     alone = subprocess.run(command(workspace, *given, "--name", "one"), cwd=ROOT, check=False)
     assert alone.returncode == 0
     with socket.socket() as free:
@@ -190,7 +189,7 @@ def test_two_processes_do_what_one_does(workspace: Path, precision: str, most: f
     left, right = final_state(one), final_state(two)
     apart = sum(float((left[name] - right[name]).square().sum()) for name in start) ** 0.5
     gone = sum(float((left[name] - value).square().sum()) for name, value in start.items()) ** 0.5
-    assert apart < most * gone, apart / gone
+    assert apart < 0.001 * gone
 
 
 def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
