@@ -93,7 +93,7 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        class_weight_g=0.04,
+        class_weight_g=0.015,
         reconstruction_weight=20.0,
         prior_weight=0.05,
     ),

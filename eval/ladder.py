@@ -42,7 +42,8 @@ def resolution_ladder(
 ) -> dict[int, list[GroupAccuracy]]:
     """Accuracy by side; what a picture gains by its resolution must show in fakes as in reals."""
     fakes, fake_labels = fakes[:MAX_PER_RUNG], fake_labels[:MAX_PER_RUNG]
-    real, real_labels = reals.test_pictures[:MAX_PER_RUNG], reals.test_labels[:MAX_PER_RUNG]
+    rows = np.random.default_rng(0).permutation(len(reals.test_labels))[:MAX_PER_RUNG]
+    real, real_labels = reals.test_pictures[rows], reals.test_labels[rows]
     found = {}
     for side in rungs(reals.image_size):
         fake_read = judge.read_kept(at_resolution(fakes, side))[1]

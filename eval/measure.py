@@ -49,8 +49,12 @@ class Drawn:
 
 
 def draw_for(drawer: Drawer, reals: Reals, columns: list[int], plan: Plan) -> Drawn:
-    """Ask for the held-out rows' own labels, round after round with new latents."""
-    rows = np.resize(np.arange(len(reals.test_labels)), plan.count)
+    """Ask for the held-out rows' own labels, all of them in turn, with new latents each round.
+
+    In random order: a face set may be sorted by class, and its first rows are no sample of it.
+    """
+    turn = np.random.default_rng(plan.seed).permutation(len(reals.test_labels))
+    rows = np.resize(turn, plan.count)
     asked = np.full((plan.count, len(reals.vocabulary)), UNKNOWN, dtype=np.int64)
     asked[:, columns] = reals.test_labels[rows][:, columns]
     z = drawer.random_z(plan.count, plan.seed)
