@@ -21,7 +21,7 @@ class CropOptions(CommonOptions):
     naive_cascade: Path | None = None
     """The loop's cascade; default: the field's, from the real data beside the checkout."""
 
-    count: int = 300
+    count: int = 450
     """Pictures to crop: the folder's, repeated."""
 
     workers: int = 0

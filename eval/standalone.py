@@ -54,6 +54,8 @@ def keep_standalone(
         program = torch.export.export(
             Standalone(judge.cpu()).eval(), (example,), dynamic_shapes={"pictures": {0: batch}}
         )
+        for node in program.graph.nodes:  # where the code lies on this machine
+            node.meta.pop("stack_trace", None)
         file = io.BytesIO()
         torch.export.save(program, file, extra_files={NOTES_FILE: json.dumps(notes)})
     judge.to(device)

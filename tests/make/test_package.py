@@ -72,6 +72,11 @@ def draw(workspace: Path, out: Path, **settings: Any) -> None:
     generate.run(GenerateOptions(**{**common, **settings}))
 
 
+def test_an_exported_classifier_tells_nothing_of_the_machine(home: Path) -> None:
+    content = (home / "data/faces/tiny/classifier-0.pt2").read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in content
+
+
 def test_a_packaged_snapshot_is_all_one_needs(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
