@@ -48,13 +48,15 @@ class Drawn:
     labels: Labels
 
 
-def draw_for(drawer: Drawer, reals: Reals, columns: list[int], plan: Plan) -> Drawn:
-    """Ask for the held-out rows' own labels, all of them in turn, with new latents each round.
+def rows_in_turn(total: int, count: int, seed: int) -> Labels:
+    """`count` of `total` rows, each once before any comes again, in random order: a face set may
+    be sorted by class, and its first rows are no sample of it."""
+    return np.resize(np.random.default_rng(seed).permutation(total), count)
 
-    In random order: a face set may be sorted by class, and its first rows are no sample of it.
-    """
-    turn = np.random.default_rng(plan.seed).permutation(len(reals.test_labels))
-    rows = np.resize(turn, plan.count)
+
+def draw_for(drawer: Drawer, reals: Reals, columns: list[int], plan: Plan) -> Drawn:
+    """Ask for the held-out rows' own labels, round after round with new latents."""
+    rows = rows_in_turn(len(reals.test_labels), plan.count, plan.seed)
     asked = np.full((plan.count, len(reals.vocabulary)), UNKNOWN, dtype=np.int64)
     asked[:, columns] = reals.test_labels[rows][:, columns]
     z = drawer.random_z(plan.count, plan.seed)

@@ -20,6 +20,7 @@ from eval.classifier import JudgeSettings
 from eval.compare import compare
 from eval.control import Control, Smoothness
 from eval.judge import classifier
+from eval.measure import rows_in_turn
 from eval.metrics import read_rows
 from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
 from eval.report import report
@@ -277,6 +278,13 @@ def test_snapshot_of_another_vocabulary(tmp_path: Path) -> None:
     make_workspace(tmp_path, load_vocabulary().only(["smile"]))
     with pytest.raises(UserError, match="'smile', which the face set does not label"):
         report(ReportOptions(workspace=tmp_path, device="cpu", quiet=True))
+
+
+def test_fewer_faces_than_held_out_ones_are_asked_as_these_are() -> None:
+    labels = np.repeat(np.arange(4), 250)
+    asked = labels[rows_in_turn(len(labels), 400, seed=0)]
+    assert np.bincount(asked, minlength=4).min() > 70
+    assert np.bincount(rows_in_turn(10, 25, seed=0)).tolist().count(2) == 5
 
 
 def test_an_unconditional_model_is_scored_as_a_crowd(
