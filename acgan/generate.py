@@ -26,7 +26,7 @@ from acgan.options import GenerateOptions
 from acgan.snapshot import load_snapshot
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
-from manifest.files import write_bytes
+from manifest.files import check_folder, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ def run(options: GenerateOptions) -> None:
         raise UserError(f"--count must be 1 to {MOST_PICTURES}")
     if not 1 <= options.best_of <= MOST_DRAWN_EACH:
         raise UserError(f"--best-of must be 1 to {MOST_DRAWN_EACH}")
+    check_folder(options.out)
     if options.recipe is not None:
         draw_again(options, options.recipe)
         return

@@ -38,7 +38,9 @@ def _scored_runs(folder: Path) -> tuple[Path, ...]:
 
 
 def newest_row(run: Path) -> Row:
-    """The row with the most training. Raises `UserError` when the run was never scored."""
+    """The row with the most training. Raises `UserError` when there is no run or no score."""
+    if not run.is_dir():
+        raise UserError("no such run", where=str(run))
     rows = read_rows(run / "eval" / "metrics.jsonl")
     if not rows:
         raise UserError("not scored yet", where=str(run), hint="run `python -m eval report`")

@@ -63,7 +63,8 @@ def obtain_judge(
     """Read the judge of these reals from `cache`, or train it and keep it there."""
     settings = settings or JudgeSettings()
     kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
-    name = judge_hash(f"{reals.dataset_id}@{reals.image_size}", settings)
+    labels = content_hash(reals.train_labels)  # the table of labels may be edited by hand
+    name = judge_hash(f"{reals.dataset_id}@{reals.image_size} {labels}", settings)
     net = Judge(reals.image_size, reals.vocabulary.sizes, settings.hidden_count)
     path = cache / f"classifier-{name}.safetensors" if cache else None
     if path is not None and path.is_file():

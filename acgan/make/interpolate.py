@@ -26,7 +26,7 @@ from acgan.make.sheet import sheet
 from acgan.make.snapshots import open_painter
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
-from manifest.files import write_bytes
+from manifest.files import check_folder, write_bytes
 
 MOST_FRAMES, MOST_KEYS = 1000, 50
 WIDTH_PX = 192
@@ -47,6 +47,7 @@ def run(options: InterpolateOptions) -> None:
     """Write interpolate.png, .gif and perhaps .mp4; the last line on stdout is one JSON object."""
     check_bounds(options)
     check_film(options.scale, options.fps)
+    check_folder(options.out)
     painter = open_painter(options)
     keys = [read_key(text) for text in options.keys]
     if options.dry_run:
@@ -76,6 +77,8 @@ def read_key(text: str) -> Key:
     """A seed, `name=class,name=class` (perhaps with `seed=7`), or a file."""
     if re.fullmatch(r"\d{1,15}", text):
         return Key(text, seed=int(text))
+    if re.fullmatch(r"-?[\d.]+", text):
+        raise UserError("a seed is a whole number from 0 on", where=f"--keys {text}")
     if Path(text).suffix in (".png", ".json") or "=" not in text:
         return Key(text, file=Path(text))
     pairs = [part for part in text.split(",") if part]

@@ -40,6 +40,9 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
             raise UserError("no snapshot in this folder", where=str(path))
         return inside[-1]
     if path is not None:
+        if not path.suffix and not path.with_suffix(".json").exists():
+            names = ", ".join(shipped.parent.name for shipped in shipped_snapshots())
+            raise UserError("no such snapshot", where=str(path), hint=f"shipped are: {names}")
         return path
     newest = Workspace(workspace).newest_snapshot()
     if newest is not None:

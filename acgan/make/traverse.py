@@ -17,7 +17,7 @@ from acgan.make.sheet import sheet
 from acgan.make.snapshots import open_painter
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
-from manifest.files import write_bytes
+from manifest.files import check_folder, write_bytes
 from manifest.runs import SnapshotInfo
 
 MOST_STEPS, MOST_ROWS, MOST_REACH = 100, 50, 10.0
@@ -47,6 +47,7 @@ def run(options: TraverseOptions) -> None:
     """Write traverse.png and traverse.gif; the last line on stdout is one JSON object."""
     check_bounds(options.steps, options.rows, options.reach)
     check_film(options.scale, options.fps)
+    check_folder(options.out)
     painter = open_painter(options)
     if options.dry_run:
         count = options.steps * options.rows

@@ -82,7 +82,11 @@ def test_mp4_is_written_by_ffmpeg(
         (["interpolate", "--keys", "1"], "--keys needs"),
         (["interpolate", "--keys", "1", "nowhere.png"], "no such file"),
         (["interpolate", "--keys", "1", "2", "--frames", "9999999"], "--frames must be"),
-        (["interpolate", "--snapshot", "nowhere"], "nowhere.json: no such file"),
+        (["interpolate", "--snapshot", "nowhere"], "shipped are: course64"),
+        (["interpolate", "--keys", "1", "2.5"], "a seed is a whole number"),
+        (["traverse", "--out", __file__], "a folder is needed"),
+        (["generate", "--out", __file__], "a folder is needed"),
+        (["interpolate", "--out", __file__], "a folder is needed"),
     ],
 )
 def test_a_mistake_is_one_line(
