@@ -27,7 +27,7 @@ from preprocess.cascade.samples import (
 from preprocess.detect import CROP_SIDE_PX
 
 FACE_JITTER = Jitter(
-    shift=0.07, scale=0.14, rotation_deg=11, squeeze_share=0.1, occluder_share=0.15,
+    shift=0.07, scale=0.14, rotation_deg=11, squeeze_share=0.18, occluder_share=0.22,
     gray_share=0.15, dim_share=0.2, min_side_px=14,
 )  # fmt: skip
 # Views too far off to be called face or not; they teach only where the face is.
@@ -40,7 +40,7 @@ ASTRAY_SHARE = 0.15
 _CLOSED_EYES, _OPEN_MOUTH, _BLUSH, _GLASSES, _TURNED, _NARROW_EYES, _INKED = (
     0.2, 0.15, 0.1, 0.04, 0.25, 0.2, 0.03,
 )  # fmt: skip
-_TILTED, _MAX_TILT_DEG = 0.15, 38.0
+_TILTED, _MAX_TILT_DEG = 0.25, 45.0
 _GROUND_SHARE = 0.7
 # Where things are in a face box, as shares of its side: the mean of 1,500 crops.
 _EYE_X, _EYE_Y, _MOUTH_Y = 0.18, 0.39, 0.65
