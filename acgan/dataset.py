@@ -14,7 +14,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from manifest.errors import UserError
-from manifest.faces import FaceSet, Split, read_face_set
+from manifest.faces import FaceSet, Split, packed_path, read_face_set
 from manifest.files import atomic_file
 from manifest.vocabulary import Vocabulary
 
@@ -97,11 +97,6 @@ def fits_in_memory(path: Path) -> bool:
     except (AttributeError, ValueError, OSError):
         return True  # systems that do not say
     return size <= free // 2
-
-
-def packed_path(face_set: FaceSet) -> Path:
-    """Where the packed pictures of this face set lie."""
-    return face_set.path / f"packed-{face_set.dataset_id}.npy"
 
 
 def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:

@@ -68,10 +68,16 @@ class FaceSet:
 def packed_path(face_set: FaceSet) -> Path:
     """Where all pictures lie in one file for memory mapping: uint8 .npy [N, 3, S, S], row order.
 
-    `preprocess tag` and `import` write it; the dataset id in the name ties it to the rows, so a
-    file that is there is the right one. A reader that finds none decodes `images/` instead.
+    `preprocess tag` and `import` write it. The dataset id in its name ties it to the pictures, the
+    digits behind that to the rows and their order (somebody may sort or cut `faces.csv`), so a
+    file that is there is the right one. A reader that finds none packs `images/` anew.
     """
-    return face_set.path / f"packed-{face_set.dataset_id}.npy"
+    return face_set.path / packed_name(face_set.dataset_id, face_set.file_names)
+
+
+def packed_name(dataset_id: str, file_names: Iterable[str]) -> str:
+    """The packed file's name for these rows."""
+    return f"packed-{dataset_id}-{hash_rows([file_names], ())[:8]}.npy"
 
 
 def split_of(group: str) -> Split:

@@ -20,6 +20,7 @@ from manifest.faces import (
     REJECT_COLUMNS,
     FaceRow,
     hash_rows,
+    packed_name,
 )
 from manifest.files import atomic_file, read_json, write_csv, write_json
 from manifest.vocabulary import Vocabulary
@@ -104,7 +105,8 @@ def write_labels(
         "vocabulary": vocabulary.to_json(),
         "class_counts": counts,
     }
-    packed = folder / f"packed-{dataset_id}.npy"
+    file_names = [face.file_name for face in faces]
+    packed = folder / packed_name(dataset_id, file_names)
     stored = existing_info(folder)
     if (
         {"schema_version": FACES_SCHEMA_VERSION, **content} == stored
@@ -115,7 +117,7 @@ def write_labels(
     size = int(info["image_size"])
     for old in folder.glob("packed-*.npy"):
         old.unlink()
-    pack(folder, [face.file_name for face in faces], size, packed)
+    pack(folder, file_names, size, packed)
     rows = [(face.file_name, *labels[face.file_name].values()) for face in faces]
     write_csv(folder / "attributes.csv", ("file_name", *vocabulary.names), rows)
     write_info(folder, content)

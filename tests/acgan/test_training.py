@@ -286,6 +286,17 @@ def test_train_split_only(workspace: Path) -> None:
     assert len(make_plan(options(workspace)).faces) == len(load_faces(path, "train")) == 84
 
 
+def test_a_sorted_table_keeps_each_face_with_its_picture(tmp_path: Path) -> None:
+    path = make_face_set(tmp_path / "tiny")
+    before = load_faces(path)
+    for name in ("faces.csv", "attributes.csv"):
+        head, *rows = (path / name).read_text().splitlines()
+        (path / name).write_text("\n".join([head, *reversed(rows)]) + "\n")
+    after = load_faces(path)
+    assert (np.asarray(after.images)[::-1] == before.images).all()
+    assert (after.labels[::-1] == before.labels).all()
+
+
 def test_damaged_pictures_and_snapshots_get_a_line(workspace: Path) -> None:
     run = train_now(options(workspace, kimg=0.032))
     snapshot = next((run / "snapshots").glob("*.json"))
