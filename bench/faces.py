@@ -110,7 +110,10 @@ def summary(
 
 
 def _read(path: Path) -> np.ndarray:
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error:  # over OpenCV's limit of pixels
+        bgr = None
     if bgr is None:
         raise UserError("cannot read this picture", where=str(path))
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
@@ -119,7 +122,7 @@ def _read(path: Path) -> np.ndarray:
 def _detect_equalized(detector: FaceDetector, rgb: np.ndarray) -> list[Face]:
     """Faces of the picture as the tutorials search it: gray at the working size, equalised."""
     scale = detector.config.working_side_px / max(rgb.shape[:2])
-    size = (round(rgb.shape[1] * scale), round(rgb.shape[0] * scale))
+    size = (max(round(rgb.shape[1] * scale), 1), max(round(rgb.shape[0] * scale), 1))
     gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
     faces = []
     for face in detector.detect(cv2.equalizeHist(gray)):

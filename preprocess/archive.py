@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -29,9 +30,12 @@ class Archive:
         where = f"{self.path}: {name}"
         if self.path.is_dir():
             path = self.path / name
-            if path.stat().st_size > MAX_MEMBER_BYTES:
-                raise UserError("the file is too large", where=where)
-            return path.read_bytes()
+            try:
+                if path.stat().st_size > MAX_MEMBER_BYTES:
+                    raise UserError("the file is too large", where=where)
+                return path.read_bytes()
+            except OSError as error:
+                raise UserError(f"cannot be read: {error.strerror}", where=where) from None
         member = _members(self.path)[name]
         if member.file_size > MAX_MEMBER_BYTES:
             raise UserError("the file is too large", where=where)
@@ -66,7 +70,7 @@ def open_archive(path: Path) -> Archive:
         raise UserError("no such file or folder", where=str(path))
     try:
         members = _open_zip(path).infolist()
-    except (zipfile.BadZipFile, OSError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise UserError("neither a folder nor a readable zip", where=str(path)) from None
     for member in members:
         check_inside(member.filename, str(path))
@@ -90,7 +94,8 @@ def _open_folder(path: Path) -> Archive:
     for file in files:
         status = file.stat()
         name = file.relative_to(path).as_posix()
-        digest.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(name))  # which need not be UTF-8
+        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     names = tuple(file.relative_to(path).as_posix() for file in files)
     return Archive(path, _visible(names), digest.hexdigest())
 
@@ -102,6 +107,11 @@ def _visible(names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names
         if not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
     )
+
+
+def plain_text(name: str) -> str:
+    """A name as it can be written to a table: bytes that are not UTF-8 become `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def check_inside(name: str, where: str) -> None:

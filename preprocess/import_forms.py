@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from manifest import UserError
-from manifest.vocabulary import Group, Vocabulary
-from preprocess.archive import Archive, check_inside
+from manifest.vocabulary import UNKNOWN, Group, Vocabulary
+from preprocess.archive import Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
 from preprocess.face_set import RejectRow
 from preprocess.label_tables import LabelRow, OnBadRow, read_table, read_value
@@ -35,11 +35,12 @@ class Entry:
 
 def read_entries(
     source: Archive, options: ImportOptions, vocabulary: Vocabulary, rejects: list[RejectRow]
-) -> list[Entry]:
-    """All labelled pictures of the source, whatever its form.
+) -> tuple[Vocabulary, list[Entry]]:
+    """All labelled pictures of the source, whatever its form, and the vocabulary of their values.
 
-    Raises `UserError` naming table and row for the first row that cannot be used; with
-    `skip_bad_rows` such rows go to `rejects` instead.
+    That is the one given, but for a StyleGAN set, which brings its own. Raises `UserError` naming
+    table and row for the first row that cannot be used; with `skip_bad_rows` such rows go to
+    `rejects` instead.
     """
 
     def on_bad_row(error: UserError) -> None:
@@ -48,19 +49,23 @@ def read_entries(
                 error.what, where=error.where, hint=error.hint or "--skip-bad-rows sets it aside"
             )
         log.warning("%s", error)
-        rejects.append((error.where or "", "", "", "bad row", error.what))
+        rejects.append((plain_text(error.where or ""), "", "", "bad row", plain_text(error.what)))
 
     pictures = [name for name in source.names if _suffix(name) in SUFFIXES]
     if not pictures:
         raise UserError("holds no picture", where=str(source.path))
     tables = [] if options.group else find_tables(source, options.table)
     if not tables:
-        return read_class_folders(source, pictures, options.group, vocabulary)
+        return vocabulary, read_class_folders(source, pictures, options.group, vocabulary)
     finder = PictureFinder(pictures)
     entries: dict[str, Entry] = {}
     for table in tables:
         where = f"{source.path}: {table}" if source.path.is_file() else str(source.path / table)
-        for row in read_rows(source.read(table), table, where, vocabulary, on_bad_row):
+        if _suffix(table) == ".json":
+            vocabulary, rows = stylegan_rows(source.read(table), where, on_bad_row)
+        else:
+            rows = read_table(source.read(table), where, vocabulary, on_bad_row)
+        for row in rows:
             try:
                 picture = finder.find(row, str(PurePosixPath(table).parent))
                 if picture in entries:
@@ -68,10 +73,10 @@ def read_entries(
             except UserError as error:
                 on_bad_row(error)
                 continue
-            entries[picture] = Entry(picture, row.values, row.group)
+            entries[picture] = Entry(picture, row.values, plain_text(row.group))
     if len(entries) < len(pictures):
         log.info("%d pictures have no row and are left out", len(pictures) - len(entries))
-    return list(entries.values())
+    return vocabulary, list(entries.values())
 
 
 def _suffix(name: str) -> str:
@@ -94,10 +99,8 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
     if hugging_face:
         return hugging_face
     known = [name for kind in TABLES for name in by_name[kind]]
-    stylegan = [
-        name for name in by_name["dataset.json"] if '"labels"' in source.read(name)[:400].decode()
-    ]
-    candidates = known[:1] or stylegan or [n for n in source.names if _suffix(n) == ".csv"]
+    stylegan = [name for name in by_name["dataset.json"] if b'"labels"' in source.read(name)[:400]]
+    candidates = known or stylegan or [n for n in source.names if _suffix(n) == ".csv"]
     if len(candidates) > 1:
         raise UserError(
             f"several tables could be meant: {', '.join(candidates[:5])}",
@@ -107,21 +110,14 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
     return candidates
 
 
-def read_rows(
-    data: bytes, table: str, where: str, vocabulary: Vocabulary, on_bad_row: OnBadRow
-) -> Iterable[LabelRow]:
-    """The rows of one table of any form."""
-    if _suffix(table) == ".json":
-        return stylegan_rows(data, where)
-    return read_table(data, where, vocabulary, on_bad_row)
-
-
-def stylegan_rows(data: bytes, where: str) -> list[LabelRow]:
-    """The rows of a StyleGAN zip that `export` wrote: one-hot labels, named by its vocabulary."""
+def stylegan_rows(
+    data: bytes, where: str, on_bad_row: OnBadRow
+) -> tuple[Vocabulary, list[LabelRow]]:
+    """The vocabulary and the one-hot rows of a StyleGAN zip that `export` wrote."""
     try:
         content = json.loads(data)
         vocabulary = Vocabulary.from_json(content["vocabulary"], where)
-        labels = [(str(name), list(map(float, row))) for name, row in content["labels"]]
+        labels = list(content["labels"])
         groups = {str(name): str(group) for name, group in content.get("groups", {}).items()}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
@@ -130,24 +126,35 @@ def stylegan_rows(data: bytes, where: str) -> list[LabelRow]:
             hint="only those of `preprocess export` say what their labels mean",
         ) from None
     rows = []
-    for number, (name, row) in enumerate(labels):
+    for number, item in enumerate(labels):
         row_where = f"{where}: labels[{number}]"
-        if len(row) != sum(vocabulary.sizes):
-            raise UserError(
-                f"{len(row)} label values, {sum(vocabulary.sizes)} were expected", where=row_where
-            )
-        values = _from_one_hot(row, vocabulary)
+        try:
+            match item:
+                case [str(name), [*code]]:
+                    values = vocabulary.decode(_from_one_hot(code, vocabulary))
+                case _:
+                    raise UserError(f"{str(item)[:60]!r} is not of the form [file, [0, 1, ...]]")
+        except UserError as error:
+            on_bad_row(UserError(error.what, where=row_where))
+            continue
         rows.append(LabelRow(name, values, row_where, groups.get(name, "")))
-    return rows
+    return vocabulary, rows
 
 
-def _from_one_hot(row: Sequence[float], vocabulary: Vocabulary) -> dict[str, str]:
-    values, start = {}, 0
+def _from_one_hot(code: Sequence[object], vocabulary: Vocabulary) -> list[int]:
+    """Class indices from one-hot codes side by side: the inverse of `export.one_hot`."""
+    if len(code) != sum(vocabulary.sizes):
+        raise UserError(f"{len(code)} label values, {sum(vocabulary.sizes)} were expected")
+    if any(value not in (0, 1) for value in code):
+        raise UserError("a label value is neither 0 nor 1")
+    labels, start = [], 0
     for group in vocabulary:
-        part = row[start : start + len(group.classes)]
-        values[group.name] = group.classes[part.index(1.0)] if 1.0 in part else ""
+        part = code[start : start + len(group.classes)]
+        if part.count(1) > 1:
+            raise UserError(f"several classes of {group.name}")
+        labels.append(part.index(1) if 1 in part else UNKNOWN)
         start += len(group.classes)
-    return values
+    return labels
 
 
 class PictureFinder:

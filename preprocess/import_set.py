@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from manifest import UserError
 from manifest.faces import FaceRow, split_of
 from manifest.files import write_bytes
 from manifest.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
-from preprocess.archive import Archive, open_archive
+from preprocess.archive import Archive, open_archive, plain_text
 from preprocess.crop import MAX_FACE_DISTANCE, check_owner
 from preprocess.decode import BadPicture, Picture
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 SIDES = (16, 32, 64, 96, 128, 256)
 MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0
 SIZE_SAMPLE = 200
+MAX_STEM = 60
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def import_set(options: ImportOptions) -> None:
         _close(folder, info, Vocabulary.from_json(info["vocabulary"], str(folder)), options)
         return
     rejects: list[RejectRow] = []
-    entries = read_entries(source, options, vocabulary, rejects)
+    vocabulary, entries = read_entries(source, options, vocabulary, rejects)
     if not entries:
         raise UserError("no usable row", where=str(options.source), hint="see the label table")
     size = options.size or _own_size(source, entries)
@@ -83,7 +85,9 @@ def import_set(options: ImportOptions) -> None:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     imported = _import_pictures(source, entries, size, folder, options)
     rejects += [
-        (done.entry.picture, "", "", *done.reject) for done in imported if done.reject is not None
+        (plain_text(done.entry.picture), "", "", *done.reject)
+        for done in imported
+        if done.reject is not None
     ]
     kept = [done for done in imported if done.reject is None]
     if not kept:
@@ -217,9 +221,9 @@ def file_names(entries: Sequence[Entry]) -> list[str]:
     for entry in entries:
         stem = PurePosixPath(entry.picture).stem
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
-        if stems[stem] > 1 or slug != stem or stem.startswith("-"):
-            digest = hashlib.sha256(entry.picture.encode()).hexdigest()[:8]
-            slug = f"{slug.strip('-.')[:60]}-{digest}".lstrip("-")
+        if stems[stem] > 1 or slug != stem or stem.startswith("-") or len(stem) > MAX_STEM:
+            digest = hashlib.sha256(os.fsencode(entry.picture)).hexdigest()[:8]
+            slug = f"{slug.strip('-.')[:MAX_STEM]}-{digest}".lstrip("-")
         names.append(f"{slug}.png")
     return names
 
@@ -238,7 +242,7 @@ def face_rows(kept: Sequence[Imported]) -> list[FaceRow]:
         FaceRow(
             done.file_name,
             "",
-            done.entry.picture,
+            plain_text(done.entry.picture),
             0.0,
             0.0,
             float(done.side),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,10 @@ import cv2
 import numpy as np
 
 from manifest.errors import UserError
+from preprocess.archive import open_archive
 from preprocess.boxes import Box, read_boxes
+
+log = logging.getLogger(__name__)
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # A crop file is nearly its own box: a cascade cut it, and looser tools leave a little air.
@@ -104,21 +107,20 @@ def split_faces(
 
 
 def _files(source: Path) -> Iterator[tuple[str, bytes]]:
-    if source.is_dir():
-        for path in sorted(p for p in source.rglob("*") if p.suffix.lower() in _SUFFIXES):
-            yield path.relative_to(source).as_posix(), path.read_bytes()
-        return
-    try:
-        with zipfile.ZipFile(source) as archive:
-            for name in sorted(archive.namelist()):
-                if Path(name).suffix.lower() in _SUFFIXES:
-                    yield name, archive.read(name)
-    except (OSError, zipfile.BadZipFile):
-        raise UserError("neither a folder nor a zip of pictures", where=str(source)) from None
+    archive = open_archive(source)
+    for name in archive.names if source.is_dir() else sorted(archive.names):
+        if Path(name).suffix.lower() in _SUFFIXES:
+            try:
+                yield name, archive.read(name)
+            except UserError as error:
+                log.warning("left out: %s", error)
 
 
 def _decode(data: bytes) -> np.ndarray | None:
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # an empty file, or over OpenCV's limit of pixels
+        return None
     return None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 

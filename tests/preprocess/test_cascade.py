@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -324,5 +325,23 @@ def test_other_files_are_no_cascade(tmp_path: Path) -> None:
     path.write_text("<opencv_storage></opencv_storage>")
     with pytest.raises(UserError, match="not an LBP cascade"):
         read_xml(path)
-    with pytest.raises(UserError, match="neither a folder nor a zip"):
+    with pytest.raises(UserError, match="neither a folder nor a readable zip"):
         read_crops(path)
+
+
+def test_unreadable_pictures_are_left_out(tmp_path: Path) -> None:
+    data = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    for name in ("good.png", "empty.png", "text.png"):
+        (tmp_path / name).write_bytes({"good.png": data, "empty.png": b""}.get(name, b"text"))
+    (tmp_path / "boxes.csv").write_text("file,x,y,w,h\nempty.png,1,1,2,2\ngood.png,1,1,2,2\n")
+    assert [picture.name for picture in read_crops(tmp_path)] == ["good.png"]
+    assert [picture.name for picture in read_boxed(tmp_path)] == ["good.png"]
+    with zipfile.ZipFile(tmp_path / "s.zip", "w") as archive:
+        for name in ("damaged.png", "good.png", "locked.png"):
+            archive.writestr(name, data)
+    raw = bytearray((tmp_path / "s.zip").read_bytes())
+    raw[raw.index(data)] ^= 255  # the check sum of damaged.png
+    for mark, flags_at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        raw[raw.rindex(mark) + flags_at] |= 1  # locked.png asks for a password
+    (tmp_path / "s.zip").write_bytes(raw)
+    assert [picture.name for picture in read_crops(tmp_path / "s.zip")] == ["good.png"]
