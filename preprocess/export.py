@@ -13,7 +13,7 @@ from typing import assert_never
 from cli import emit_json, explain_dry_run, progress
 from manifest import UserError
 from manifest.faces import FaceSet, read_face_set, read_faces
-from manifest.files import atomic_file, write_bytes, write_csv
+from manifest.files import atomic_file, write_bytes, write_csv, write_json
 from manifest.vocabulary import UNKNOWN
 from manifest.workspace import Workspace
 from preprocess.face_set import face_set_folder
@@ -22,6 +22,7 @@ from preprocess.options import ExportOptions
 log = logging.getLogger(__name__)
 
 STYLEGAN_FOLDER_SIZE = 1000
+IMAGEFOLDER_MARKER, MARKER_SCHEMA_VERSION = ".preprocess-export.json", 1
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that the same set gives the same bytes
 
 
@@ -73,8 +74,14 @@ def export_imagefolder(
     faces: FaceSet, chosen: list[ExportedFace], out: Path, *, quiet: bool
 ) -> None:
     """Hugging Face's imagefolder: train/ and test/, each with pictures and a metadata.csv."""
-    if out.exists() and not (out.is_dir() and _is_imagefolder(out)):
-        raise UserError("exists and is no imagefolder of ours", where=str(out), hint="give --out")
+    if not _may_write(out):
+        raise UserError(
+            "exists and is no imagefolder of ours",
+            where=str(out),
+            hint="give another --out, or delete it",
+        )
+    marker = {"made_by": "preprocess export", "face_set": faces.path.name}
+    write_json(out / IMAGEFOLDER_MARKER, marker, schema_version=MARKER_SCHEMA_VERSION)
     columns = ("file_name", *faces.vocabulary.names, "group")
     with progress("faces", len(chosen), quiet=quiet) as advance:
         for split in ("train", "test"):
@@ -85,20 +92,22 @@ def export_imagefolder(
                     write_bytes(out / split / face.path.name, data, durable=False)
                     rows.append((face.path.name, *face.values.values(), face.group))
                     advance()
-            named = {row[0] for row in rows} | {"metadata.csv"}
-            for stale in (out / split).glob("*"):
-                if stale.name not in named:
-                    stale.unlink()
+            table = out / split / "metadata.csv"
             if rows:
-                write_csv(out / split / "metadata.csv", columns, rows)
+                write_csv(table, columns, rows)
+            else:
+                table.unlink(missing_ok=True)
+            named = {row[0] for row in rows} | {table.name}
+            for stale in (out / split).glob("*"):
+                if stale.is_file() and stale.name not in named:
+                    stale.unlink()
 
 
-def _is_imagefolder(folder: Path) -> bool:
-    """Whether nothing but our own splits lies there, so that stale files may be removed."""
-    return all(
-        path.name in ("train", "test") and (path / "metadata.csv").is_file()
-        for path in folder.iterdir()
-    )
+def _may_write(out: Path) -> bool:
+    """Whether `out` is new, empty, or marked as ours, so that stale files may be removed."""
+    if not out.is_dir():
+        return not out.exists()
+    return (out / IMAGEFOLDER_MARKER).is_file() or not any(out.iterdir())
 
 
 def export_stylegan(faces: FaceSet, chosen: list[ExportedFace], out: Path, *, quiet: bool) -> None:
