@@ -62,6 +62,8 @@ def read_table(
             found.append(read(f"{where}:{line}", content))
         except UserError as error:
             on_bad_row(UserError(error.what, where=f"{where}:{line}", hint=error.hint))
+    if found and not any(row.values for row in found):
+        raise _no_attribute(where, vocabulary)
     return found
 
 
@@ -131,7 +133,7 @@ def _header_reader(header: list[str], where: str, vocabulary: Vocabulary) -> Row
             where=f"{where}:1",
             hint=f"one of: {', '.join(FILE_COLUMNS)}",
         )
-    if not _label_columns(names, vocabulary):
+    if not _label_columns(names, f"{where}:1", vocabulary):
         raise _no_attribute(where, vocabulary)
 
     def read(row_where: str, cells: list[str]) -> LabelRow:
@@ -142,14 +144,16 @@ def _header_reader(header: list[str], where: str, vocabulary: Vocabulary) -> Row
     return read
 
 
-def _label_columns(names: list[str], vocabulary: Vocabulary) -> dict[str, Group]:
-    """The columns that hold an attribute."""
-    columns = {name: COLUMN_GROUPS.get(name, name) for name in names}
-    return {
-        name: vocabulary.group(group)
-        for name, group in columns.items()
-        if group in vocabulary.names
-    }
+def _label_columns(names: list[str], where: str, vocabulary: Vocabulary) -> dict[str, Group]:
+    """The columns that hold an attribute. Raises `UserError` when two hold the same."""
+    columns: dict[str, Group] = {}
+    for name in names:
+        group = COLUMN_GROUPS.get(name, name)
+        if group in [known.name for known in columns.values()]:
+            raise UserError(f"several columns hold {group}, one is {name}", where=where)
+        if group in vocabulary.names:
+            columns[name] = vocabulary.group(group)
+    return columns
 
 
 def _no_attribute(where: str, vocabulary: Vocabulary) -> UserError:
@@ -167,7 +171,7 @@ def _named_row(
         raise UserError("the row names no picture")
     values = {
         group.name: read_value(group, row[name])
-        for name, group in _label_columns(list(row), vocabulary).items()
+        for name, group in _label_columns(list(row), where, vocabulary).items()
     }
     return LabelRow(row[file_column].strip(), values, where, row.get("group", ""))
 

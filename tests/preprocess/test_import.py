@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,104 @@ def test_round_trip(form: str, source: str, tmp_path: Path) -> None:
     assert [face.group for face in before] == [face.group for face in after]
 
 
+def test_stylegan_brings_its_own_vocabulary(tmp_path: Path) -> None:
+    words = tmp_path / "words.toml"
+    words.write_text(
+        "schema_version = 1\nthorough_tags = 8\nseveral_people_tags = []\n"
+        '[[group]]\nname = "cat_ears"\nkind = "flag"\ntags = ["cat_ears"]\n'
+        '[[group]]\nname = "hair_color"\nkind = "one_of"\nclasses = {teal = [], blue = []}\n'
+    )
+    table = "file,hair,cat_ears\n1.png,teal,1\n2.png,blue,0\n"
+    source = make_folder(tmp_path / "s", pictures("") | {"labels.csv": table})
+    first = imported(source, tmp_path / "w", vocabulary=words)
+    export(ExportOptions(workspace=tmp_path / "w", format="stylegan", out=tmp_path / "out.zip"))
+    again = imported(tmp_path / "out.zip", tmp_path / "w2")
+    assert again.vocabulary.to_json() == first.vocabulary.to_json()
+    assert again.labels.tolist() == first.labels.tolist() == [[1, 0], [0, 1]]
+
+
+STYLEGAN_VOCABULARY = [
+    {"name": "hair_color", "kind": "one_of", "classes": ["blue", "red"]},
+    {"name": "smile", "kind": "flag", "classes": ["0", "1"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (["2.png"], "not of the form"),
+        (7, "not of the form"),
+        (["2.png", [1, 0, 1]], "3 label values, 4 were expected"),
+        (["2.png", [1, 1, 1, 1]], "several classes of hair_color"),
+        (["2.png", [0.5, 0, 0, 0]], "neither 0 nor 1"),
+        (["2.png", ["a", 0, 0, 0]], "neither 0 nor 1"),
+    ],
+)
+def test_bad_stylegan_rows_are_named_or_set_aside(
+    row: object, message: str, tmp_path: Path
+) -> None:
+    labels = [["1.png", [1.0, 0.0, 0.0, 0.0]], row, ["7.png", [0, 1, 0, 1]]]
+    content = json.dumps({"labels": labels, "vocabulary": STYLEGAN_VOCABULARY})
+    source = make_zip(tmp_path / "s.zip", pictures("") | {"dataset.json": content})
+    with pytest.raises(UserError, match=rf"dataset\.json: labels\[1\]: .*{message}"):
+        imported(source, tmp_path / "w")
+    faces = imported(source, tmp_path / "w", skip_bad_rows=True)
+    assert faces.file_names == ("1.png", "7.png")
+    assert faces.labels.tolist() == [[0, -1], [1, 1]]
+    assert "labels[1]" in (faces.path / "rejects.csv").read_text()
+
+
+def test_odd_names_and_foreign_files(tmp_path: Path) -> None:
+    long = "x" * 240
+    files = {f"blonde/{long}.png": png(1), "red/2.png": png(2), "red/3.png": b"broken"}
+    folder = make_folder(tmp_path / "s", files | {"dataset.json": b"\xff\xfe{" + b"\xc3" * 500})
+    bad_name = os.fsdecode(b"b\xff.png")
+    (folder / "red" / "3.png").rename(folder / "red" / f"3{bad_name}")
+    (folder / "blonde" / bad_name).write_bytes(png(7))
+    faces = imported(folder, tmp_path / "w")  # the folders say it all
+    assert len(faces.file_names) == 3
+    assert {face.picture for face in read_faces(faces.path)} == {
+        f"blonde/{long}.png",
+        "red/2.png",
+        "blonde/b\\udcff.png",
+    }
+    assert "red/3b\\udcff.png" in (faces.path / "rejects.csv").read_text()
+
+
+def many_people() -> dict[str, bytes | str]:
+    """Enough faces for both splits."""
+    names = [f"{n}.png" for n in range(40)]
+    table = "file,hair\n" + "".join(f"{name},blue\n" for name in names)
+    return {name: png(n) for n, name in enumerate(names)} | {"labels.csv": table}
+
+
+def test_imagefolder_of_one_split_replaces_a_full_one(tmp_path: Path) -> None:
+    faces = imported(make_zip(tmp_path / "s.zip", many_people()), tmp_path / "w")
+    out = tmp_path / "out"
+    export(ExportOptions(workspace=tmp_path / "w", out=out))
+    assert (out / "test" / "metadata.csv").is_file()
+    export(ExportOptions(workspace=tmp_path / "w", out=out, split="train"))
+    assert not list((out / "test").glob("*"))
+    train = faces.splits.tolist().count("train")
+    assert 0 < train < 40
+    assert len(imported(out, tmp_path / "w2").file_names) == train
+    (out / "train" / "metadata.csv").unlink()  # as a kill would leave it
+    export(ExportOptions(workspace=tmp_path / "w", out=out))
+    assert len(list(out.glob("*/*.png"))) == 40
+
+
+def test_imagefolder_leaves_foreign_folders_alone(tmp_path: Path) -> None:
+    imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
+    theirs = {f"{split}/{name}": "x" for split in ("train", "test") for name in ("a.png", "b.txt")}
+    theirs |= {"train/metadata.csv": "file_name\n", "test/metadata.csv": "file_name\n"}
+    out = make_folder(tmp_path / "out", theirs)
+    with pytest.raises(UserError, match="no imagefolder of ours"):
+        export(ExportOptions(workspace=tmp_path / "w", out=out))
+    assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == set(theirs)
+    (tmp_path / "empty").mkdir()
+    export(ExportOptions(workspace=tmp_path / "w", out=tmp_path / "empty"))
+
+
 def test_export_is_the_same_twice_and_one_hot(tmp_path: Path) -> None:
     imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
     for name in ("a.zip", "b.zip"):
@@ -194,6 +293,19 @@ def with_table(name: str, table: str | bytes) -> dict[str, bytes | str]:
         (with_table("tags_clean.csv", "1,a:1\tb:2\n2,a:1\tb\n"), "tags_clean.csv:2.*tag:count"),
         (with_table("images/metadata.jsonl", '{"file_name": "1.png"'), "jsonl:1.*JSON"),
         (with_table("images/metadata.jsonl", '{"hair_color": "red"}'), "jsonl:1.*names the file"),
+        (with_table("images/metadata.jsonl", '{"file": "1.png", "x": 1}'), "jsonl:1.*attribute"),
+        (
+            with_table("labels.csv", "file,hair,hair_color\n1.png,blue,red\n"),
+            "labels.csv:1.*several columns hold hair_color",
+        ),
+        (
+            with_table("labels.csv", "file,hair,hair\n1.png,blue,red\n"),
+            "labels.csv:1.*several columns hold hair_color",
+        ),
+        (
+            with_table("a/labels.csv", "file,hair\n") | {"b/labels.csv": "file,hair\n"},
+            "several tables.*a/labels.csv, b/labels.csv",
+        ),
         ({"labels.csv": "file,hair,eyes\n"}, "no picture"),
     ],
 )
