@@ -130,6 +130,8 @@ def rare_classes(
 def crawl_query(group: Group, name: str) -> str:
     """The crawl command that finds more faces of a class."""
     known = load_vocabulary()
-    if group.name in known.names and known.group(group.name).tags.get(name):
-        name = known.group(group.name).tags[name][0]
-    return f"python -m crawler fetch --tags '{name} solo'"
+    tags = group.tags.get(name, ())
+    if not tags and group.name in known.names:  # face sets record no tags
+        tags = known.group(group.name).tags.get(name, ())
+    tag = tags[0] if tags else group.name if group.kind == "flag" else name
+    return f"python -m crawler fetch --tags '{tag} solo'"

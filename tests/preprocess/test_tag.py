@@ -4,7 +4,7 @@ import pytest
 
 from manifest import UserError
 from manifest.faces import FaceRow
-from manifest.vocabulary import load_vocabulary
+from manifest.vocabulary import Group, load_vocabulary
 from preprocess.label_tables import read_value
 from preprocess.tag import crawl_query, face_labels, rare_classes
 
@@ -70,3 +70,12 @@ def test_rare_classes_and_their_query() -> None:
         ("smile", "1", 3),
     ]
     assert crawl_query(*rare[0][:2]) == "python -m crawler fetch --tags 'medium_hair solo'"
+
+
+def test_the_query_uses_the_groups_own_tags() -> None:
+    own = Group("cat_ears", "flag", ("0", "1"), {"0": (), "1": ("animal_ears",)})
+    assert crawl_query(own, "1") == "python -m crawler fetch --tags 'animal_ears solo'"
+    read_back = Group("cat_ears", "flag", ("0", "1"))  # a face set records no tags
+    assert crawl_query(read_back, "1") == "python -m crawler fetch --tags 'cat_ears solo'"
+    teal = Group("hair_color", "one_of", ("blue",), {"blue": ("teal_hair",)})
+    assert crawl_query(teal, "blue") == "python -m crawler fetch --tags 'teal_hair solo'"
