@@ -21,7 +21,11 @@ IN_FLIGHT_PER_WORKER = 4
 
 def worker_count(asked: int) -> int:
     """`asked`, or one per core that this process may use when it is 0."""
-    return asked if asked > 0 else len(os.sched_getaffinity(0))
+    if asked > 0:
+        return asked
+    if hasattr(os, "sched_getaffinity"):  # Linux only
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def run_tasks(
@@ -34,11 +38,9 @@ def run_tasks(
     """Yield `work(task)` for every task in order of completion.
 
     At most a few tasks per worker are in flight, whatever the number of tasks. A task that kills
-    its process yields `on_crash(task)`; the others are done again. One worker means this process.
+    its process yields `on_crash(task)`; the others are done again. Even one worker is a process of
+    its own, so that no task can kill this one.
     """
-    if workers == 1:
-        yield from map(work, tasks)
-        return
     source = iter(tasks)
     while True:
         suspects: list[Task] = []

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import signal
 
-from preprocess.workers import run_tasks
+import pytest
+
+from preprocess.workers import run_tasks, worker_count
 
 
 def _die_on_three(task: int) -> int:
@@ -12,6 +14,16 @@ def _die_on_three(task: int) -> int:
     return task * 10
 
 
-def test_a_crash_costs_one_task_only() -> None:
-    results = run_tasks(_die_on_three, range(9), workers=2, on_crash=lambda task: -task)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crash_costs_one_task_only(workers: int) -> None:
+    results = run_tasks(_die_on_three, range(9), workers=workers, on_crash=lambda task: -task)
     assert sorted(results) == [-3, 0, 10, 20, 40, 50, 60, 70, 80]
+
+
+def test_cores_are_counted_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker_count(3) == 3
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert worker_count(0) == 6
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert worker_count(0) == 1
