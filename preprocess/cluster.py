@@ -11,6 +11,13 @@ from manifest import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+# What may befall a task through no error that its code raised.
+SYSTEM_ERRORS = (
+    ray.exceptions.WorkerCrashedError,
+    ray.exceptions.OutOfMemoryError,
+    ray.exceptions.NodeDiedError,
+    ray.exceptions.ObjectLostError,
+)
 IN_FLIGHT_PER_CORE = 4
 
 
@@ -24,7 +31,7 @@ def run_on_cluster(
     """Yield `work(task)` for every task, in order of completion, a bounded number in flight.
 
     `address` is "local" (a cluster of this machine's cores), "auto" (the running one) or host:port.
-    A task whose worker dies again and again yields `on_crash(task)`.
+    A task whose worker or node dies again and again yields `on_crash(task)`.
     """
     try:
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)
@@ -56,7 +63,7 @@ def _one_finished(running: dict[ray.ObjectRef, Task], on_crash: Callable[[Task],
     task = running.pop(done)
     try:
         result: Result = ray.get(done)
-    except ray.exceptions.WorkerCrashedError:
+    except SYSTEM_ERRORS:
         return on_crash(task)
     except ray.exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, UserError) else error from None
