@@ -31,12 +31,14 @@ from preprocess.face_set import (
     existing_info,
     face_set_folder,
     reject_counts,
+    remove_leftovers,
     write_faces,
     write_info,
 )
 from preprocess.journal import Journal
 from preprocess.options import CropOptions
 from preprocess.picture import (
+    CRASHED,
     CropSettings,
     PictureRecord,
     PictureTask,
@@ -77,11 +79,13 @@ def crop(options: CropOptions) -> None:
         return
     FaceDetector(settings.detector)  # a cascade that cannot be read is told before work starts
     (folder / "images").mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    images = {path.name for path in (folder / "images").iterdir()}
     journal = Journal(folder / "journal.jsonl", describe(settings))
     with closing(journal):
         if journal.had_other_settings:
             log.info("settings changed: cropping all pictures again")
-        todo = [task for task in tasks if not journal.holds(task.key, task.stamp)]
+        todo = [task for task in tasks if not journal.holds(task.key, task.stamp, images)]
         info = existing_info(folder)
         if not todo and is_finished(folder, info, journal, tasks):
             log.info("all %d pictures are cropped already", len(tasks))
@@ -112,7 +116,7 @@ def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> W
     """What runs `process_picture` on all tasks: worker processes, or a Ray cluster."""
     images = (folder / "images").resolve()  # workers on a cluster start in another folder
     work = functools.partial(process_picture, settings=settings, images=images)
-    on_crash = functools.partial(rejected, reason="crashed the decoder")
+    on_crash = functools.partial(rejected, reason=CRASHED)
     if options.ray is not None:
         from preprocess.cluster import run_on_cluster  # an extra
 
@@ -161,8 +165,9 @@ def settings_of(options: CropOptions) -> CropSettings:
         max_aspect=options.max_aspect,
         max_megapixels=options.max_megapixels,
         detector=DetectorConfig(
-            cascade=options.cascade,
-            verifier=options.verifier,
+            # Workers on a cluster start in another folder; a link's own name stays in `describe`.
+            cascade=options.cascade and options.cascade.absolute(),
+            verifier=options.verifier and options.verifier.absolute(),
             working_side_px=options.working_side_px,
             scale_factor=SCALE_FACTOR,
             min_score=options.min_score / 2,
@@ -207,7 +212,7 @@ def is_finished(
     """Whether the tables on disk are the ones of this journal and these pictures."""
     return (
         info.get("journal") == _journal_hash(journal)
-        and journal.stamps.keys() == {task.key for task in tasks}
+        and journal.keys == {task.key for task in tasks}
         and (folder / "faces.csv").is_file()
         and (folder / "rejects.csv").is_file()
     )
@@ -220,12 +225,19 @@ def _journal_hash(journal: Journal) -> str:
 def finish(
     folder: Path, journal: Journal, settings: CropSettings, keys: set[str]
 ) -> dict[str, Any]:
-    """Write journal, tables and dataset.json from all records; labels become stale and go."""
+    """Write journal, tables and dataset.json from all records.
+
+    Labels become stale and go, unless all records are those of the dataset.json that is there.
+    """
     records = [record for record in journal.records() if record.key in keys]
     journal.finish(records)
+    faces, rejects = face_rows(records), reject_rows(records)
+    stored = existing_info(folder)
+    if stored.get("journal") == _journal_hash(journal):
+        write_faces(folder, faces, rejects)
+        return stored
     for stale in [folder / "attributes.csv", *folder.glob("packed-*.npy")]:
         stale.unlink(missing_ok=True)
-    faces, rejects = face_rows(records), reject_rows(records)
     write_faces(folder, faces, rejects)
     vocabulary = load_vocabulary()
     info = {

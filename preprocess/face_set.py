@@ -54,6 +54,12 @@ def existing_info(folder: Path) -> dict[str, Any]:
     return read_json(path, schema_version=FACES_SCHEMA_VERSION) if path.is_file() else {}
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a kill left in the face set and its images."""
+    for part in [*folder.glob(".*.part"), *folder.glob("images/.*.part")]:
+        part.unlink()
+
+
 def write_faces(folder: Path, faces: Sequence[FaceRow], rejects: Sequence[RejectRow]) -> None:
     """Write faces.csv and rejects.csv, and delete pictures that no row names."""
     write_csv(folder / "faces.csv", FACE_COLUMNS, map(astuple, faces))

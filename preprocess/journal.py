@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from manifest.files import no_space, write_bytes
-from preprocess.picture import PictureRecord
+from preprocess.picture import TEMPORARY_REASONS, PictureRecord
 
 JOURNAL_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What decides whether a picture must be worked on again."""
+
+    stamp: str
+    for_good: bool
+    face_files: frozenset[str]
 
 
 class Journal:
@@ -32,24 +42,42 @@ class Journal:
         if len(whole) < len(lines):
             with path.open("r+b") as file:
                 file.truncate(sum(map(len, whole)))
-        self.stamps: dict[str, str] = {}
+        self._done: dict[str, _Done] = {}
         for line in whole[1:]:
-            content = json.loads(line)
-            self.stamps[content["key"]] = content["stamp"]
+            self._note(json.loads(line))
         self._file = path.open("ab")
 
-    def holds(self, key: str, stamp: str) -> bool:
-        """Whether the picture was done, in the state that `stamp` names."""
-        return self.stamps.get(key) == stamp
+    @property
+    def keys(self) -> Set[str]:
+        """Of all pictures with a record."""
+        return self._done.keys()
+
+    def holds(self, key: str, stamp: str, images: Set[str]) -> bool:
+        """Whether the picture was done, in the state that `stamp` names, for good: no reason that
+        may be gone by now, and all its faces among the files `images`.
+        """
+        done = self._done.get(key)
+        return (
+            done is not None and done.stamp == stamp and done.for_good and images >= done.face_files
+        )
 
     def add(self, record: PictureRecord) -> None:
         """Note a finished picture. Raises `Unavailable` when the disk is full."""
+        content = record.to_json()
         try:
-            self._file.write(_line(record.to_json()))
+            self._file.write(_line(content))
             self._file.flush()
         except OSError as error:
             raise no_space(self.path) from error
-        self.stamps[record.key] = record.stamp
+        self._note(content)
+
+    def _note(self, content: dict[str, Any]) -> None:
+        reasons = {reason for _, reason, _ in content["rejects"]}
+        self._done[content["key"]] = _Done(
+            content["stamp"],
+            for_good=reasons.isdisjoint(TEMPORARY_REASONS),
+            face_files=frozenset(face["file_name"] for face in content["faces"]),
+        )
 
     def records(self) -> Iterator[PictureRecord]:
         """Every picture's newest record, sorted by key."""

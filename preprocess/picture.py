@@ -25,6 +25,9 @@ RESAMPLING = Image.Resampling.LANCZOS  # antialiased: its support grows with the
 REDUCING_GAP = 3.0
 FACE_HASH_SIDE, PICTURE_HASH_SIDE = 16, 8
 _HASHED_SIDE_PX = 128
+CRASHED = "crashed the decoder"
+# Reasons that may be gone by the next run.
+TEMPORARY_REASONS = frozenset(("missing file", CRASHED))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -12,15 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from demo.crowd import DrawnPost, draw_post
 from manifest import UserError
 from manifest.faces import packed_path, read_face_set, read_faces
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
-from preprocess.crop import crop
+from preprocess.crop import crop, describe, settings_of
+from preprocess.detect import SHIPPED_CASCADE
 from preprocess.import_set import import_set
+from preprocess.journal import Journal
 from preprocess.options import CropOptions, ImportOptions, TagOptions
+from preprocess.picture import PictureTask, rejected
 from preprocess.tag import tag
 from tests.preprocess.test_decode import png_claiming
 
@@ -74,7 +78,9 @@ def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_faces_and_rejects(undisturbed: Path) -> None:
     faces = read_faces(undisturbed)
     assert len(faces) >= POSTS * 0.7
-    assert f"{POSTS:03d}.png" in {face.picture for face in faces}
+    copies = [face for face in faces if face.picture.startswith(("000.", f"{POSTS:03d}."))]
+    assert len({face.picture for face in copies}) == 2
+    assert len({(face.group, face.split) for face in copies}) == 1
     for face in faces:
         assert size_of(undisturbed / "images" / face.file_name) == (64, 64)
         assert face.box_w == face.box_h > 0
@@ -122,6 +128,8 @@ def test_a_second_run_does_nothing_and_a_new_picture_is_added(folder: Path, tmp_
         os.link(folder / name, pictures / name)
     face_set = crop_folder(pictures, tmp_path, workers=1)
     times = {path: path.stat().st_mtime_ns for path in face_set.rglob("*.*")}
+    for leftover in (".faces.csv.ab12.part", ".packed-1.npy.cd34.part", "images/.a.png.ef56.part"):
+        (face_set / leftover).write_bytes(b"half")
     crop_folder(pictures, tmp_path, workers=1)
     assert times == {path: path.stat().st_mtime_ns for path in face_set.rglob("*.*")}
     os.link(folder / names[-1], pictures / names[-1])
@@ -175,6 +183,65 @@ def test_mistakes_give_a_line(tmp_path: Path) -> None:
         crop_folder(tmp_path / "p", tmp_path, workers=1)
 
 
+@pytest.mark.parametrize(
+    ("reason", "options"),
+    [
+        ("blurred", {}),
+        ("monochrome", {}),
+        ("small face", {}),
+        ("reaches past the picture", {}),
+        ("low score", {"min_score": 1.0}),
+    ],
+)
+def test_a_face_is_left_out_for_its_reason(
+    posts: list[DrawnPost], tmp_path: Path, reason: str, options: dict[str, float]
+) -> None:
+    with Image.open(io.BytesIO(posts[0].data)) as image:
+        picture = image.convert("RGB")
+    x, y, side, _ = posts[0].characters[0].face_xywh
+    margin = side // 8
+    changed = {
+        "blurred": lambda: picture.filter(ImageFilter.GaussianBlur(side / 20)),
+        "monochrome": lambda: picture.convert("L"),
+        "small face": lambda: picture.reduce(side // 28),
+        "reaches past the picture": lambda: picture.crop(
+            (x - margin, y - margin, x + side + margin, y + side + margin)
+        ),
+        "low score": lambda: picture,
+    }
+    (tmp_path / "p").mkdir()
+    changed[reason]().save(tmp_path / "p" / "a.png")
+    with pytest.raises(UserError, match="no usable face"):
+        crop_folder(tmp_path / "p", tmp_path, workers=1, **options)
+    rejects = (tmp_path / "data" / "faces" / "faces" / "rejects.csv").read_text().splitlines()
+    assert [row.split(",")[:4] for row in rejects[1:]] == [["a.png", "file:a.png", "0", reason]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "done"),
+    [("missing file", False), ("crashed the decoder", False), ("no face", True)],
+)
+def test_only_what_may_change_is_tried_again(tmp_path: Path, reason: str, done: bool) -> None:
+    task = PictureTask("a", tmp_path / "a.png", "test:1", "a.png", "stamp")
+    with closing(Journal(tmp_path / "journal.jsonl", {})) as journal:
+        journal.add(rejected(task, reason))
+        assert journal.holds("a", "stamp", set()) == done
+    with closing(Journal(tmp_path / "journal.jsonl", {})) as journal:
+        assert journal.holds("a", "stamp", set()) == done
+
+
+def test_model_files_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "linked.xml").symlink_to(SHIPPED_CASCADE)
+    settings = settings_of(CropOptions(cascade=Path("linked.xml"), verifier=Path("linked.xml")))
+    assert settings.detector.cascade == settings.detector.verifier == tmp_path / "linked.xml"
+    described = describe(settings)["detector"]
+    assert described["cascade"] == described["verifier"]
+    assert described["cascade"].startswith("linked.xml sha256:")
+
+
 @pytest.fixture
 def crawled(posts: list[DrawnPost], tmp_path: Path) -> Path:
     raw = tmp_path / "data" / "raw"
@@ -223,3 +290,24 @@ def test_crop_then_tag(crawled: Path, posts: list[DrawnPost]) -> None:
     assert (packed[0].transpose(1, 2, 0) == first).all()
     tag(TagOptions(workspace=crawled, rare=0))
     assert read_face_set(faces.path).dataset_id == faces.dataset_id
+
+
+def test_a_lost_face_comes_back_and_its_labels_stay(crawled: Path) -> None:
+    crop(CropOptions(workspace=crawled, workers=1, quiet=True))
+    tag(TagOptions(workspace=crawled, rare=0))
+    face_set = crawled / "data" / "faces" / "faces"
+    before = content(face_set)
+    next((face_set / "images").iterdir()).unlink()
+    crop(CropOptions(workspace=crawled, workers=1, quiet=True))
+    assert content(face_set) == before
+
+
+def test_a_picture_that_was_missing_is_cropped_later(crawled: Path) -> None:
+    picture = next((crawled / "data" / "raw" / "images").rglob("*.*"))
+    away = picture.rename(crawled / "away")
+    crop(CropOptions(workspace=crawled, workers=1, quiet=True))
+    face_set = crawled / "data" / "faces" / "faces"
+    assert ",missing file," in (face_set / "rejects.csv").read_text()
+    away.rename(picture)
+    crop(CropOptions(workspace=crawled, workers=1, quiet=True))
+    assert ",missing file," not in (face_set / "rejects.csv").read_text()
