@@ -36,7 +36,8 @@ def write_loss_curve(run: Path) -> None:
                 axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
         axes.set_title(title)
         axes.set_xlabel("kimg")
-        axes.legend()
+        if axes.lines:  # a batch may have no known label, a preset no penalty
+            axes.legend()
     with atomic_file(run / "losses.png") as file:
         figure.savefig(file, format="png", dpi=110)
 

@@ -73,18 +73,19 @@ def load_faces(
     """Read one split of a face set (all rows when `split` is None).
 
     With `in_memory=False` the pictures stay in their packed file and are read row by row. Another
-    `image_size` than the set's resizes (antialiased), in memory. Raises `UserError`.
+    `image_size` than the set's resizes (antialiased), into another packed file when they are not
+    held in memory. Raises `UserError`.
     """
     face_set = read_face_set(path)
     packed = open_packed(face_set)
     rows = np.arange(len(face_set)) if split is None else face_set.indices(split)
+    size = image_size or face_set.image_size
     images: npt.NDArray[np.uint8] | PackedRows
-    if image_size is not None and image_size != packed.shape[-1]:
-        images = resize_images(packed[rows], image_size)
-    elif in_memory:
-        images = np.array(packed[rows])
+    if not in_memory:
+        images = PackedRows(open_resized(face_set, packed, size), rows)
     else:
-        images = PackedRows(packed, rows)
+        images = np.array(packed[rows])
+        images = images if size == face_set.image_size else resize_images(images, size)
     return Faces(images, face_set.labels[rows], face_set.vocabulary, face_set.dataset_id, path)
 
 
@@ -116,6 +117,24 @@ def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
                 return packed
             log.warning("%s does not fit the face set; packing the pictures again", path)
     write_packed(face_set, path)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def open_resized(
+    face_set: FaceSet, packed: npt.NDArray[np.uint8], size: int
+) -> npt.NDArray[np.uint8]:
+    """The packed pictures at this side; those of another are kept in a file of their own."""
+    if size == face_set.image_size:
+        return packed
+    path = packed_path(face_set)
+    path = path.with_name(f"{path.stem}-{size}px.npy")
+    if not path.is_file():
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(packed), 3, size, size)}
+        with atomic_file(path) as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, len(packed), RESIZE_CHUNK):
+                chunk = np.array(packed[start : start + RESIZE_CHUNK])
+                file.write(resize_images(chunk, size).tobytes())
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, cross_entropy, relu, softplus
 
+from acgan.parallel import deviation_over_processes
 from acgan.presets import AdversarialLoss, ClassLoss, Penalty
 
 
@@ -157,7 +158,7 @@ def gradient_penalty(
         case "dragan":
             if noise is None:
                 raise ValueError("dragan needs noise")
-            moved = real + 0.5 * real.std() * noise
+            moved = real + 0.5 * deviation_over_processes(real) * noise
             return (_squared_norms(adversarial, moved).clamp(min=1e-12).sqrt() - 1).square().mean()
         case _:
             assert_never(kind)

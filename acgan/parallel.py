@@ -64,7 +64,7 @@ class World:
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """All-reduce whose gradient is all-reduced too."""
+    """All-reduce whose gradient is all-reduced too, and that one's in turn."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -74,9 +74,7 @@ class _SumOverProcesses(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].contiguous().clone()
-        dist.all_reduce(total)
-        return total
+        return _SumOverProcesses.apply(gradients[0].contiguous())
 
 
 def several_processes() -> bool:
@@ -89,6 +87,15 @@ def mean_over_processes(tensor: Tensor) -> Tensor:
     if not several_processes():
         return tensor
     return _SumOverProcesses.apply(tensor) / dist.get_world_size()
+
+
+def deviation_over_processes(tensor: Tensor) -> Tensor:
+    """The standard deviation of all numbers of every process's tensor, not differentiable."""
+    exact = tensor.detach().double() if tensor.device.type != "mps" else tensor.detach().float()
+    mean, square = mean_over_processes(torch.stack([exact.mean(), exact.square().mean()]))
+    count = tensor.numel() * (dist.get_world_size() if several_processes() else 1)
+    variance = (square - mean.square()) * count / (count - 1)
+    return variance.clamp(min=0).sqrt().to(tensor.dtype)
 
 
 @contextmanager

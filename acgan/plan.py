@@ -27,6 +27,7 @@ from manifest.workspace import Workspace
 log = logging.getLogger(__name__)
 
 FEW_FACES_PER_CLASS = 20
+MOST_SEED = 2**27 - 1  # a step's random numbers follow from seed * 2**36 + pictures seen
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,12 @@ class Plan:
 def make_plan(options: TrainOptions) -> Plan:
     """Check a training command against its face set. Raises `UserError`."""
     settings, origin = resolve_settings(options)
+    check_numbers(options, settings)
     budget = resolve_budget(options)
     workspace = Workspace(options.workspace)
     data = options.data or workspace.newest_face_set()
     faces = load_faces(data, "train", image_size=options.image_size, in_memory=fits_in_memory(data))
-    if faces.image_size not in settings.image_sizes:
-        raise UserError(
-            f"preset {options.preset} draws {', '.join(map(str, settings.image_sizes))} px, "
-            f"not {faces.image_size}",
-            hint="choose one with --image-size",
-        )
+    check_size(faces.image_size, options, settings)
     if len(faces) < settings.batch:
         raise UserError(
             f"{len(faces)} training faces, fewer than one batch of {settings.batch}",
@@ -117,6 +114,32 @@ def make_plan(options: TrainOptions) -> Plan:
         path=found or workspace.next_run(options.name or options.preset),
         exists=found is not None,
     )
+
+
+def check_numbers(options: TrainOptions, settings: Preset) -> None:
+    """Raise `UserError` for a number that no run can have."""
+    bounds = {
+        "seed": (options.seed, 0, MOST_SEED),
+        "batch": (settings.batch, 2, 65536),
+        "width": (options.width, 0.01, 100),
+        "ticks": (options.ticks, 1, 100_000),
+        "snapshots": (options.snapshots, 1, 1000),
+    }
+    for name, (value, least, most) in bounds.items():
+        if not least <= value <= most:
+            raise UserError(f"--{name} must be {least:g} to {most}")
+    if options.image_size is not None:
+        check_size(options.image_size, options, settings)
+
+
+def check_size(image_size: int, options: TrainOptions, settings: Preset) -> None:
+    """Raise `UserError` for a size that the preset does not draw."""
+    if image_size not in settings.image_sizes:
+        raise UserError(
+            f"preset {options.preset} draws {', '.join(map(str, settings.image_sizes))} px, "
+            f"not {image_size}",
+            hint="choose one with --image-size",
+        )
 
 
 def _choose_attributes(faces: Faces, options: TrainOptions) -> Faces:

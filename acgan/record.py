@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from acgan.losses import group_weights
 from acgan.pictures import picture_grid, write_png
 from acgan.plan import Plan
 from acgan.rundir import RUN_SCHEMA_VERSION
@@ -21,7 +25,7 @@ from acgan.snapshot import draw_z, save_snapshot, to_uint8
 from acgan.state import Ledger, Nets
 from acgan.watch import Watch
 from cli import progress
-from manifest.files import write_json
+from manifest.files import write_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +47,12 @@ class Record:
         self._z = draw_z(
             count, plan.settings.z_dim, plan.settings.z_distribution, plan.options.seed + GRID_SEED
         )
-        self._watch = Watch(plan.faces, self._z, plan.options.seed) if plan.sizes else None
+        weights = group_weights(
+            plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
+        )
+        self._watch = Watch(plan.faces, self._z, plan.options.seed, weights) if plan.sizes else None
+        for table in ("stats.jsonl", "watch.jsonl"):
+            cut_rows(self._path / table, ledger.nimg / 1000)
         self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)
         self._snapshots = int(ledger.progress * plan.options.snapshots)
         self._seen_at = (time.monotonic(), ledger.nimg)
@@ -65,7 +74,9 @@ class Record:
         self._board.close()
 
     def numbers(self, ledger: Ledger, numbers: dict[str, float]) -> None:
-        """One line of stats.jsonl, the live line and TensorBoard."""
+        """One line of stats.jsonl, the live line and TensorBoard; what nothing is known of (the
+        accuracy on a batch without labels) is left out."""
+        numbers = {name: value for name, value in numbers.items() if not math.isnan(value)}
         now = time.monotonic()
         seconds, images = now - self._seen_at[0], ledger.nimg - self._seen_at[1]
         self._seen_at = (now, ledger.nimg)
@@ -77,6 +88,8 @@ class Record:
             **{name: round(value, 6) for name, value in numbers.items()},
         }
         self._append("stats.jsonl", row)
+        if self._watch is not None:
+            self._watch.note(numbers)
         for name, value in numbers.items():
             self._board.add_scalar(name, value, ledger.nimg)
         left = ledger.elapsed_s / max(ledger.progress, 1e-9) * (1 - ledger.progress)
@@ -105,17 +118,17 @@ class Record:
         self._board.add_image("grid", grid, ledger.nimg)
         if self._watch is not None:
             result = self._watch.look(self._nets.average, self._nets.device)
+            self.warnings = result.warnings() if ledger.progress > 0.25 else []
             row = {
                 "schema_version": RUN_SCHEMA_VERSION,
                 "kimg": ledger.nimg / 1000,
-                "z_sensitivity": round(result.z_sensitivity, 4),
-                "similarity": round(result.similarity, 4),
-                "real_similarity": round(result.real_similarity, 4),
+                **{measure: round(value, 4) for measure, value in asdict(result).items()},
+                "picture": f"samples/{name}.png",
+                "warnings": self.warnings,
             }
             self._append("watch.jsonl", row)
             self._board.add_scalar("watch/z_sensitivity", result.z_sensitivity, ledger.nimg)
             self._board.add_scalar("watch/similarity", result.similarity, ledger.nimg)
-            self.warnings = result.warnings() if ledger.progress > 0.25 else []
             for warning in self.warnings:
                 log.warning("%.1f kimg: %s: samples/%s.png", ledger.nimg / 1000, warning, name)
         due = int(ledger.progress * self._plan.options.snapshots)
@@ -185,6 +198,19 @@ class Record:
     def _total_kimg(self) -> float | None:
         nimg = self._plan.budget.nimg
         return None if nimg is None else nimg / 1000
+
+
+def cut_rows(path: Path, kimg: float) -> None:
+    """Leave only the whole rows up to `kimg`: what a resumed run writes again, or a full disk cut
+    short, goes."""
+    if not path.is_file():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError, TypeError, KeyError):
+            if json.loads(line)["kimg"] <= kimg:
+                kept.append(line + "\n")
+    write_text(path, "".join(kept))
 
 
 def grid_labels(plan: Plan) -> np.ndarray:

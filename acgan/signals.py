@@ -18,6 +18,11 @@ class Stop:
         self.requested = False
         self.signum: int | None = None
 
+    def join(self) -> None:
+        """Stop as after SIGTERM, because another process was told to."""
+        if not self.requested:
+            self.note(signal.SIGTERM, None)
+
     def note(self, signum: int, frame: FrameType | None) -> None:
         """The signal handler while training."""
         self.requested, self.signum = True, signum

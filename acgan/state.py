@@ -56,6 +56,12 @@ class Nets:
         for name, part in self._stateful():
             part.load_state_dict(state[name])
 
+    def are_finite(self) -> bool:
+        """Whether every number of all nets is finite."""
+        nets = (self.generator, self.discriminator, self.encoder, self.average)
+        tensors = [v for net in nets if net is not None for v in net.state_dict().values()]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
     def _stateful(self) -> list[tuple[str, Any]]:
         return [(name, part) for name in _STATEFUL if (part := getattr(self, name)) is not None]
 

@@ -56,6 +56,8 @@ class Step:
         self.weights = group_weights(
             plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
         )
+        many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
+        self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
         self.slots = 2 if plan.settings.class_loss == "adc" else 1
         self.judged_real: Judgement | None = None
         self.prior_divergence: Tensor | None = None
@@ -209,7 +211,7 @@ class Step:
         if self.settings.class_loss == "none" or not self.sizes:
             return judged.classes.new_zeros(())
         found = class_accuracy(judged.classes, labels, self.sizes, self.slots)
-        return found[[a for a, size in enumerate(self.sizes) if size > 2] or slice(None)].nanmean()
+        return found[self.read_groups].nanmean()
 
     def _update(self, loss: Tensor, optimizer: Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)

@@ -21,11 +21,12 @@ from acgan.list_presets import list_presets
 from acgan.options import TrainOptions
 from acgan.parallel import World, join_world
 from acgan.plan import Plan, make_plan, warn_of_rare_classes
+from acgan.presets import Preset
 from acgan.record import Record
 from acgan.rundir import finished, write_config
 from acgan.signals import hold_signals
 from acgan.state import Ledger, Nets, build_nets, restore, save
-from acgan.step import Step
+from acgan.step import REDRAWN_EVERY, Step
 from cli import emit_json, explain_dry_run, next_step
 from manifest.errors import UserError
 
@@ -69,6 +70,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     warn_of_rare_classes(faces)
 
     # Nets, optimisers and average: fresh, or from the newest checkpoint.
+    check_share(settings, world)
     nets = build_nets(plan, device)
     ledger = restore(plan.path, nets) or Ledger()
     step = Step(plan, nets, device, world)
@@ -80,7 +82,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     tick, stats = int(ledger.progress * plan.options.ticks), {}
 
     with hold_signals() as stop, record or nullcontext():
-        while ledger.progress < 1 and not stop.requested:
+        stopping = False
+        while ledger.progress < 1 and not stopping:
             # Every random number of this step follows from (seed, nimg).
             random = torch.Generator(device).manual_seed(plan.options.seed * 2**36 + ledger.nimg)
             torch.manual_seed(ledger.nimg)  # for dropout
@@ -105,21 +108,28 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             )
             update_ema(nets.average, nets.generator, decay)
 
-            # The clock, and whether to stop: the same for all processes.
-            if world.size == 1 or update % STATS_INTERVAL == 0:
+            # The clock, and what to do now: several processes decide together, now and then.
+            often = update % STATS_INTERVAL == 0
+            decides = often or world.size == 1
+            if decides:
                 ledger.elapsed_s = world.agree(time.monotonic() - started, device)
-                stop.requested = world.any(stop.requested, device)
+                stopping = world.any(stop.requested, device)
+                if stopping:
+                    stop.join()
             ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s)
-            last = ledger.progress >= 1 or stop.requested
-            at_tick = int(ledger.progress * plan.options.ticks) > tick
-            at_tick = at_tick and (not record or record.rested())
+            last = ledger.progress >= 1 or stopping
+            at_tick = decides and int(ledger.progress * plan.options.ticks) > tick
+            at_tick = at_tick and world.agree(record is None or record.rested(), device) > 0
+            due = often and time.monotonic() - saved > plan.options.checkpoint_interval_s
 
             # Now and then read the numbers (on a GPU this is the only wait for it).
-            if update % STATS_INTERVAL == 0 or at_tick or last:
+            if often or at_tick or last:
                 numbers = {name: float(value) for name, value in stats.items()}
-                if broken(numbers):
+                fails = broken(numbers) or ((at_tick or due or last) and not nets.are_finite())
+                if world.any(fails, device):
                     ledger = roll_back(plan, nets, ledger)
                     started, stats = time.monotonic() - ledger.elapsed_s, {}
+                    tick = int(ledger.progress * plan.options.ticks)
                     continue
                 if record:
                     record.numbers(ledger, {**numbers, "rate_g": rate})
@@ -127,19 +137,33 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             # Grid, watch and snapshot; then the state, so that nothing is lost.
             if at_tick or last:
                 tick = int(ledger.progress * plan.options.ticks)
-                if record and not stop.requested:
+                if record and not stopping:
                     record.tick(ledger)
-            due = at_tick and time.monotonic() - saved > plan.options.checkpoint_interval_s
-            if world.first and (due or last):
-                save(plan.path, nets, ledger)
+            if due or last:
                 saved = time.monotonic()
+                if world.first:
+                    save(plan.path, nets, ledger)
 
     return record.finish(ledger) if record else {}
 
 
+def check_share(settings: Preset, world: World) -> None:
+    """Raise `UserError` for a batch that these processes cannot share in equal parts."""
+    parts = world.size * (REDRAWN_EVERY if settings.reconstruction_weight > 0 else 1)
+    if world.size > 1 and settings.batch % parts:
+        raise UserError(
+            f"{world.size} processes cannot share a batch of {settings.batch}",
+            hint=f"give --batch a multiple of {parts}",
+        )
+
+
 def broken(numbers: dict[str, float]) -> bool:
-    """Whether training has gone where it does not come back from."""
-    finite = all(math.isfinite(value) for value in numbers.values())
+    """Whether training has gone where it does not come back from.
+
+    An accuracy that is not a number only says that the batch had no known label.
+    """
+    losses = [value for name, value in numbers.items() if not name.startswith("accuracy")]
+    finite = all(math.isfinite(value) for value in losses)
     return not finite or numbers.get("class_g", 0.0) > EXPLODING_CLASS_LOSS
 
 

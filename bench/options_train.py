@@ -27,6 +27,9 @@ class TrainOptions(CommonOptions):
     batch: int | None = None
     """Pictures per update; 32 on a CPU, the preset's on a GPU."""
 
+    tutorial: bool = True
+    """Measure the tutorial's loop, beside ours with the same net, as well."""
+
     presets: tuple[str, ...] = ()
     """Only these presets; on a CPU small, acgan and dcgan unless told otherwise."""
 

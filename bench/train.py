@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 TUTORIAL_SIZE, TUTORIAL_WORKERS, TUTORIAL_PICTURES = 96, 4, 1024
 WARM_UP_UPDATES = 3
 CPU_PRESETS = ("small", "acgan", "dcgan")
+ROUNDS = 3
 
 
 def run(options: TrainOptions) -> None:
@@ -50,29 +52,46 @@ def run(options: TrainOptions) -> None:
         return
     seconds = options.seconds or (15.0 if on_gpu else 5.0)
     batch = options.batch or (256 if on_gpu else 32)
-    with progress("measurements", total=3 + len(names), quiet=options.quiet) as advance:
+    rounds = ROUNDS if options.tutorial else 0
+    with progress("measurements", total=1 + rounds + len(names), quiet=options.quiet) as advance:
         ceiling = matmul_ceiling(device)
         advance(1, note=f"{ceiling:.3g} TFLOP/s in matrix products")
-        tutorial = images_per_s(tutorial_updates(device, batch), batch, seconds, device)
-        advance(1, note=f"tutorial loop {tutorial:.1f} images/s")
-        ours = images_per_s(our_updates("dcgan", 96, device, batch), batch, seconds, device)
-        advance(1, note=f"ours {ours:.1f} images/s")
+        pairs = []
+        for _ in range(rounds):
+            pairs.append(beside_the_tutorial(device, batch, seconds))
+            advance(1, note="tutorial loop {:.1f}, ours {:.1f} images/s".format(*pairs[-1]))
         presets = {}
         for name in names:
             presets[name] = measure_preset(name, device, options.batch, on_gpu, seconds, ceiling)
             advance(1, note=f"{name} {presets[name]['images_per_s']:.1f} images/s")
+    compared = (
+        {
+            "tutorial_images_per_s": round(median(tutorial for tutorial, _ in pairs), 1),
+            "ours_images_per_s": round(median(ours for _, ours in pairs), 1),
+            "ours_over_tutorial": round(median(ours / tutorial for tutorial, ours in pairs), 3),
+        }
+        if pairs
+        else {}
+    )
     emit_json(
         {
             "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
             "threads": torch.get_num_threads(),
             "batch": batch,
             "ceiling_tflops": round(ceiling, 3),
-            "tutorial_images_per_s": round(tutorial, 1),
-            "ours_images_per_s": round(ours, 1),
-            "ours_over_tutorial": round(ours / tutorial, 3),
+            **compared,
             "presets": presets,
         }
     )
+
+
+def beside_the_tutorial(device: torch.device, batch: int, seconds: float) -> tuple[float, float]:
+    """Images/s of the tutorial loop and of ours, one after the other: machines vary over time."""
+    tutorial = images_per_s(tutorial_updates(device, batch), batch, seconds / 2, device)
+    ours = images_per_s(
+        our_updates("dcgan", TUTORIAL_SIZE, device, batch), batch, seconds / 2, device
+    )
+    return tutorial, ours
 
 
 def measure_preset(

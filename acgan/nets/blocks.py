@@ -48,7 +48,7 @@ class BatchNorm(nn.BatchNorm2d):
         exact = x.to(self.running_mean.dtype)
         moments = torch.cat([exact.mean(dim=(0, 2, 3)), exact.square().mean(dim=(0, 2, 3))])
         mean, square = mean_over_processes(moments).chunk(2)
-        variance = square - mean.square()
+        variance = (square - mean.square()).clamp(min=0)
         count = x.numel() / x.shape[1] * dist.get_world_size()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
@@ -61,6 +61,17 @@ class BatchNorm(nn.BatchNorm2d):
         if self.affine:
             shift = shift + self.bias
         return (exact * scale[:, None, None] + shift[:, None, None]).to(x.dtype)
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose mask is drawn for the whole batch, of which each process takes its share."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        size, rank = (dist.get_world_size(), dist.get_rank()) if several_processes() else (1, 0)
+        draws = torch.rand(size * len(x), *x.shape[1:], device=x.device)
+        return x * (draws.chunk(size)[rank] >= self.p) / (1 - self.p)
 
 
 class Judgement(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from acgan.nets.blocks import BatchNorm, Judgement, base_and_doublings, scaled
+from acgan.nets.blocks import BatchNorm, Dropout, Judgement, base_and_doublings, scaled
 
 Variant = Literal["residual", "5x5", "plain", "64"]
 
@@ -177,7 +177,7 @@ def _five_judge(
     for a, b in pairwise(channels):
         layers.append(_strided(a, b, 5, 2, 2, norm=a > 3, momentum=momentum))
         if residual:
-            layers.append(nn.Dropout(DROPOUT))
+            layers.append(Dropout(DROPOUT))
     return layers, nn.Conv2d(channels[-1], 2 if residual else 1, base)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch.distributed as dist
 
 from acgan.cost import measure_cost, synthetic_plan
 from acgan.feed import Feed
+from acgan.losses import gradient_penalty
 from acgan.nets import build_discriminator, build_generator
 from acgan.nets.blocks import first_halving
 from acgan.nets.small import Blur
@@ -67,6 +69,19 @@ def test_penalty_reaches_the_update() -> None:
     assert not torch.allclose(ends[0], ends[1])
 
 
+def test_a_lazy_penalty_weighs_gamma_times_its_interval() -> None:
+    gradients = []
+    for with_penalty in (False, True):
+        step, draws = make_step(penalty_gamma=3.0, penalty_interval=5, precision="float32")
+        net, weights = step.nets.discriminator, step.nets.discriminator.heads.adversarial.weight
+        step.nets.optimizer_d.step = lambda: None
+        step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
+        gradients.append(weights.grad.clone())
+    penalty = gradient_penalty(lambda images: net(images).adversarial, draws.real, draws.real, "r1")
+    (expected,) = torch.autograd.grad(penalty, weights)
+    torch.testing.assert_close(gradients[1] - gradients[0], 15 * expected, rtol=1e-3, atol=1e-5)
+
+
 def test_unknown_labels_leave_the_class_heads_alone() -> None:
     step, draws = make_step("small")
     unknown = torch.full_like(draws.labels, -1)
@@ -78,13 +93,23 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("preset", ["small", "modern"])
-def test_compiled_is_eager(preset: str) -> None:
-    """Two updates of both nets, compiled and not, give the same gradients and weights."""
-    eager, draws = make_step(preset)
-    compiled, _ = make_step(preset)
+@pytest.mark.parametrize(
+    ("preset", "backend"),
+    [
+        ("small", "aot_eager"),
+        ("modern", "aot_eager"),
+        pytest.param("small", "inductor", marks=pytest.mark.slow),
+        pytest.param("modern", "inductor", marks=pytest.mark.slow),
+    ],
+)
+def test_compiled_is_eager(preset: str, backend: str) -> None:
+    """Two updates of both nets, compiled and not, give the same gradients."""
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("the compiler of compiled steps needs g++")
+    eager, draws = make_step(preset, precision="float32")
+    compiled, _ = make_step(preset, precision="float32")
     compiled.nets.load(copy.deepcopy(eager.nets.state()))
-    compiled.compiled_g, compiled.compiled_d = compile_nets(compiled.nets, backend="aot_eager")
+    compiled.compiled_g, compiled.compiled_d = compile_nets(compiled.nets, backend=backend)
     for with_penalty in (False, True):
         for step in (eager, compiled):
             fake = step.fakes(draws)
@@ -249,40 +274,48 @@ def test_flops_are_counted() -> None:
     assert cost.saved_bytes > 0
 
 
-def gradients_of_one_step(rank: int, size: int, port: int, out: Path) -> None:
+def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Path) -> None:
     """One update of each net with the penalty in a world of `size` processes; rank 0 saves."""
     torch.set_num_threads(1)
     if size > 1:
         address = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
-    plan = synthetic_plan("small", 16, batch=8, width=0.25)
+    image_size = {"dcgan-64": 64, "dcgan-residual": 32}.get(preset, 16)
+    plan = synthetic_plan(preset, image_size, batch=8, width=0.25)
     plan = replace(plan, settings=replace(plan.settings, precision="float32"))
     nets = build_nets(plan, CPU)
-    for net in (nets.generator, nets.discriminator, nets.encoder):
+    trained = [n for n in (nets.generator, nets.discriminator, nets.encoder) if n is not None]
+    for net in trained:
         net.double()
     step = Step(plan, nets, CPU, World(rank, size))
     feed = Feed(plan.faces, CPU, np.ones(len(plan.faces)))
     draws = step.draw(feed, torch.Generator().manual_seed(0))
-    draws = replace(draws, real=draws.real.double(), z=draws.z.double())
+    draws = replace(
+        draws,
+        real=draws.real.double(),
+        z=draws.z.double(),
+        penalty_noise=draws.penalty_noise.double(),
+    )
+    torch.manual_seed(0)
     fake = step.fakes(draws)
     step.discriminator(fake, draws, with_penalty=True)
     step.generator(fake if step.settings.shared_fakes else step.fakes(draws), draws)
     if rank == 0:
-        trained = (nets.generator, nets.discriminator, nets.encoder)
         torch.save([p.grad for net in trained for p in net.parameters()], out)
     if size > 1:
         dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_processes_compute_the_gradients_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", ["small", "acgan", "dcgan-residual", "dcgan-64"])
+def test_two_processes_compute_the_gradients_of_one(tmp_path: Path, preset: str) -> None:
     """In float64 the gradients of both nets agree to rounding, entry by entry."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    gradients_of_one_step(0, 1, port, tmp_path / "one.pt")
+    gradients_of_one_step(0, 1, port, preset, tmp_path / "one.pt")
     torch.multiprocessing.spawn(
-        gradients_of_one_step, (2, port, tmp_path / "two.pt"), nprocs=2, join=True
+        gradients_of_one_step, (2, port, preset, tmp_path / "two.pt"), nprocs=2, join=True
     )
     for one, two in zip(
         torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt"), strict=True

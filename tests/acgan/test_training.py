@@ -20,7 +20,9 @@ from acgan import train as training
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
 from acgan.dataset import PackedRows, load_faces
 from acgan.options import TrainOptions
-from acgan.plan import make_plan
+from acgan.plan import make_plan, warn_of_rare_classes
+from acgan.presets import PRESETS
+from acgan.record import cut_rows
 from acgan.snapshot import load_snapshot
 from acgan.state import build_nets
 from acgan.step import Step
@@ -136,6 +138,28 @@ def test_kill_and_the_same_command(workspace: Path) -> None:
     assert kimg == sorted(set(kimg)), "no picture is counted twice"
 
 
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all(workspace: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    given = command(workspace, "--kimg", "50", "--checkpoint-interval-s", "0")
+    processes = [
+        subprocess.Popen(
+            given,
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]
+    run = wait_for_checkpoint(workspace)
+    processes[1].send_signal(signal.SIGTERM)
+    assert [process.wait(60) for process in processes] == [143, 143]
+    assert not (run / "result.json").exists()
+
+
 def newest(run: Path) -> Path:
     return max((run / "checkpoints").glob("*.pt"))
 
@@ -213,6 +237,107 @@ def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert rates[-1] < 0.1 * rates[0]
 
 
+def test_weights_that_are_not_numbers_are_never_saved(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Poisoned in the very update that is saved, when its losses still look well."""
+    update, count = Step.generator, 0
+
+    def poison(self, fake, draws):
+        nonlocal count
+        count += 1
+        stats = update(self, fake, draws)
+        if count == 41:  # the state is saved after updates 1, 21, 41
+            with torch.no_grad():
+                next(self.nets.generator.parameters()).fill_(float("nan"))
+        return stats
+
+    monkeypatch.setattr(Step, "generator", poison)
+    run = train_now(options(workspace, kimg=0.96, checkpoint_interval_s=0))
+    assert json.loads((run / "result.json").read_text())["rollbacks"] == 1
+    assert all(value.isfinite().all() for value in final_state(run).values())
+
+
+def test_what_counts_as_broken() -> None:
+    assert training.broken({"class_d": float("nan")})
+    assert training.broken({"class_g": training.EXPLODING_CLASS_LOSS + 1})
+    assert not training.broken({"class_g": 1.0, "accuracy_real": float("nan")})
+
+
+def test_hardly_any_label_is_no_breakdown(workspace: Path) -> None:
+    table = workspace / "data/faces/tiny/attributes.csv"
+    head, *rows = table.read_text().splitlines()
+    unknown = [row.split(",")[0] + ",,," for row in rows[3:]]
+    table.write_text("\n".join([head, *rows[:3], *unknown]) + "\n")
+    run = train_now(options(workspace))
+    assert json.loads((run / "result.json").read_text())["rollbacks"] == 0
+    assert "NaN" not in (run / "stats.jsonl").read_text()
+
+
+def test_the_penalty_comes_every_so_many_updates(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, asked = Step.discriminator, []
+
+    def listen(self, fake, draws, *, with_penalty):
+        asked.append(with_penalty)
+        return update(self, fake, draws, with_penalty=with_penalty)
+
+    monkeypatch.setattr(Step, "discriminator", listen)
+    train_now(options(workspace))
+    assert asked == [index % 8 == 0 for index in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"seed": -1}, "--seed must be"),
+        ({"seed": 2**27}, "--seed must be"),
+        ({"batch": 0}, "--batch must be"),
+        ({"width": 0.0}, "--width must be"),
+        ({"ticks": 0}, "--ticks must be"),
+        ({"image_size": 0}, "draws 16, 32"),
+        ({"image_size": 100_000}, "draws 16, 32"),
+        ({"kimg": 0.0}, "--kimg must be"),
+    ],
+)
+def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make_plan(options(workspace, **wrong))
+    assert not list(workspace.glob("runs/*"))
+
+
+def test_a_batch_that_processes_cannot_share(workspace: Path) -> None:
+    plan = make_plan(options(workspace, batch=18))
+    with pytest.raises(UserError, match="multiple of 4"):
+        training.train(plan, CPU, training.World(0, 2))
+
+
+def test_rows_past_the_checkpoint_go(tmp_path: Path) -> None:
+    table = tmp_path / "stats.jsonl"
+    table.write_text('{"kimg": 1}\n{"kimg": 2}{"ki\n{"kimg": 2}\n{"kimg": 3}\n{"kim')
+    cut_rows(table, 2)
+    assert table.read_text() == '{"kimg": 1}\n{"kimg": 2}\n'
+
+
+def test_rare_classes_are_named(workspace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    faces = make_plan(options(workspace)).faces
+    few = faces.labels[:, 2] == 1
+    faces.labels[few, 2] = 0
+    assert warn_of_rare_classes(faces) == ["smile=1 (0)"]
+    assert "smile=1 (0)" in caplog.text
+
+
+def test_presets_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    training.run(TrainOptions(list_presets=True, image_size=32, width=0.1, device="cpu"))
+    shown = capfd.readouterr()
+    for name, preset in PRESETS.items():
+        told = f"{name}  " if 32 in preset.image_sizes else f"{name}: not at 32 px"
+        assert told in shown.out + shown.err
+    assert "GFLOP per picture" in shown.out + shown.err
+    assert "MiB" in shown.out + shown.err
+
+
 def test_endless_nan_gives_up(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "broken", lambda numbers: True)
     with pytest.raises(UserError, match="broke down 4 times"):
@@ -278,6 +403,14 @@ def test_a_set_beyond_memory_trains_the_same(
     given = options(workspace, kimg=0.064, fresh=True)
     assert isinstance(make_plan(given).faces.images, PackedRows)
     assert_same(in_memory, train_now(given))
+
+
+def test_a_set_beyond_memory_can_be_resized(workspace: Path) -> None:
+    path = workspace / "data" / "faces" / "tiny"
+    streamed = load_faces(path, "train", image_size=32, in_memory=False)
+    assert isinstance(streamed.images, PackedRows)
+    held = load_faces(path, "train", image_size=32)
+    assert (streamed.images[np.arange(len(held))] == held.images).all()
 
 
 def test_train_split_only(workspace: Path) -> None:
