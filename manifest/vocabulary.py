@@ -151,7 +151,7 @@ def load_vocabulary(path: Path = DEFAULT_VOCABULARY) -> Vocabulary:
         )
     except FileNotFoundError:
         raise UserError("no such vocabulary file", where=str(path)) from None
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise UserError(f"not a valid vocabulary: {error}", where=str(path)) from None
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
-from manifest.faces import FaceRow, split_of
+from manifest.faces import FaceRow, packed_path, read_face_set, split_of
 from manifest.files import write_bytes
 from manifest.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
 from preprocess.archive import Archive, open_archive, plain_text
@@ -69,7 +69,7 @@ def import_set(options: ImportOptions) -> None:
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     import_id = _import_id(options, source)
     info = existing_info(folder)
-    if info.get("import_id") == import_id and _is_whole(folder, info):
+    if info.get("import_id") == import_id and _is_whole(folder):
         log.info("%s is imported already", options.source)
         _close(folder, info, Vocabulary.from_json(info["vocabulary"], str(folder)), options)
         return
@@ -132,9 +132,14 @@ def _import_id(options: ImportOptions, source: Archive) -> str:
     return hashlib.sha256(repr((source.identity, asked, words)).encode()).hexdigest()[:16]
 
 
-def _is_whole(folder: Path, info: dict) -> bool:
-    packed = folder / f"packed-{info['dataset_id']}.npy"
-    return packed.is_file() and (folder / "attributes.csv").is_file()
+def _is_whole(folder: Path) -> bool:
+    """Whether the face set has its tables, its packed file and every picture."""
+    try:
+        faces = read_face_set(folder)
+    except UserError:
+        return False
+    there = {entry.name for entry in os.scandir(folder / "images")}
+    return packed_path(faces).is_file() and there.issuperset(faces.file_names)
 
 
 def _own_size(source: Archive, entries: Sequence[Entry]) -> int:

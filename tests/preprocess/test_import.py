@@ -363,6 +363,16 @@ def test_size_resizes_and_the_second_import_does_nothing(tmp_path: Path) -> None
     faces = imported(source, tmp_path / "w", size=16)
     assert faces.image_size == 16
     assert np.load(packed_path(faces)).shape == (4, 3, 16, 16)
-    before = packed_path(faces).stat().st_mtime_ns
+    files = (packed_path(faces), faces.image_path(0))
+    before = [file.stat().st_mtime_ns for file in files]
     assert imported(source, tmp_path / "w", size=16).dataset_id == faces.dataset_id
-    assert packed_path(faces).stat().st_mtime_ns == before
+    assert [file.stat().st_mtime_ns for file in files] == before
+
+
+def test_a_lost_picture_is_imported_again(tmp_path: Path) -> None:
+    source = make_zip(tmp_path / "s.zip", FORMS["two colours"])
+    lost = imported(source, tmp_path / "w").image_path(0)
+    content = lost.read_bytes()
+    lost.unlink()
+    imported(source, tmp_path / "w")
+    assert lost.read_bytes() == content
