@@ -20,6 +20,7 @@ def last_object(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # the tutorial's
 def test_speeds(capsys: pytest.CaptureFixture[str]) -> None:
     train.run(TrainOptions(device="cpu", seconds=0.01, batch=2, presets=("small",), quiet=True))
     found = last_object(capsys)
