@@ -51,8 +51,8 @@ from preprocess.workers import run_tasks, worker_count
 log = logging.getLogger(__name__)
 
 ROTATIONS_DEG = (-25.0, 25.0)
-# A coarser step between window sizes than the detector's own default: half the time of the cascade.
-SCALE_FACTOR = 1.2
+# Three window sizes an octave, seven by the detector's own default: far less time for the cascade.
+SCALE_FACTOR = 2 ** (1 / 3)
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
 MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
 
