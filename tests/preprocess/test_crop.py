@@ -199,7 +199,7 @@ def test_a_face_is_left_out_for_its_reason(
     with Image.open(io.BytesIO(posts[0].data)) as image:
         picture = image.convert("RGB")
     x, y, side, _ = posts[0].characters[0].face_xywh
-    margin = side // 8
+    margin = side // 5
     changed = {
         "blurred": lambda: picture.filter(ImageFilter.GaussianBlur(side / 20)),
         "monochrome": lambda: picture.convert("L"),

@@ -22,7 +22,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-WAIT_S = 40
+WAIT_S = 60.0
 TIME_OF_A_DRAW = """
   const done = arguments[0], all = () => [...document.querySelectorAll("#candidates img")];
   const before = all()[0]?.src, started = performance.now();
