@@ -22,7 +22,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-WAIT_S = 60.0
+WAIT_S = 40
 TIME_OF_A_DRAW = """
   const done = arguments[0], all = () => [...document.querySelectorAll("#candidates img")];
   const before = all()[0]?.src, started = performance.now();
@@ -244,6 +244,7 @@ def test_another_snapshot_can_be_chosen(visitor: Visitor) -> None:
     rows = visitor.until(lambda: visitor.find("li[role=option], ul.options li"))
     next(row for row in rows if "00001-tiny" in row.get_attribute("textContent")).click()
     visitor.until(lambda: "00001-tiny" in visitor.value("#snapshot input"))
+    time.sleep(SETTLE_S)  # the options are made anew, and a click then would be lost
     visitor.draw()
     visitor.choose(1)
     assert "00001-tiny" in recipe_in(visitor.download("#download-png", ".png"))["snapshot_name"]
