@@ -14,8 +14,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from manifest.errors import UserError
-from manifest.faces import FaceSet, Split, packed_path, read_face_set
-from manifest.files import atomic_file
+from manifest.faces import FaceSet, Split, packed_path, read_face_set, write_packed
 from manifest.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -103,7 +102,8 @@ def fits_in_memory(path: Path) -> bool:
 def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
     """The packed pictures, uint8 [N,3,S,S] in the order of faces.csv, as a read-only memory map.
 
-    Packs the PNGs first when the file is missing or does not fit the face set.
+    Packs the PNGs first when the file is missing or does not fit the face set. Raises `UserError`
+    naming a bad picture.
     """
     path = packed_path(face_set)
     expected = (len(face_set), 3, face_set.image_size, face_set.image_size)
@@ -116,7 +116,9 @@ def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
             if packed.shape == expected and packed.dtype == np.uint8:
                 return packed
             log.warning("%s does not fit the face set; packing the pictures again", path)
-    write_packed(face_set, path)
+    size = face_set.image_size
+    pictures = (_read_picture(face_set.image_path(row), size) for row in range(len(face_set)))
+    write_packed(path, len(face_set), size, pictures)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -129,27 +131,10 @@ def open_resized(
     path = packed_path(face_set)
     path = path.with_name(f"{path.stem}-{size}px.npy")
     if not path.is_file():
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(packed), 3, size, size)}
-        with atomic_file(path) as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            for start in range(0, len(packed), RESIZE_CHUNK):
-                chunk = np.array(packed[start : start + RESIZE_CHUNK])
-                file.write(resize_images(chunk, size).tobytes())
+        starts = range(0, len(packed), RESIZE_CHUNK)
+        chunks = (resize_images(packed[start : start + RESIZE_CHUNK], size) for start in starts)
+        write_packed(path, len(packed), size, chunks)
     return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-def write_packed(face_set: FaceSet, path: Path) -> None:
-    """Decode every picture once into `path`. Raises `UserError` naming a bad picture."""
-    size = face_set.image_size
-    header = {
-        "descr": "|u1",
-        "fortran_order": False,
-        "shape": (len(face_set), 3, size, size),
-    }
-    with atomic_file(path) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for index in range(len(face_set)):
-            file.write(_read_picture(face_set.image_path(index), size).tobytes())
 
 
 def _read_picture(path: Path, size: int) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from acgan.dataset import Faces, fits_in_memory, load_faces
+from acgan.losses import group_weights
 from acgan.options import TrainOptions
 from acgan.presets import Preset
 from acgan.rundir import (
@@ -43,6 +44,11 @@ class Plan:
     training: dict[str, Any]
     path: Path
     exists: bool
+
+    @property
+    def class_weights(self) -> tuple[float, ...]:
+        """The weight of each group's class loss."""
+        return group_weights(self.sizes, self.settings.flag_weight, mean=self.settings.class_mean)
 
     @property
     def generator(self) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from acgan.losses import group_weights
 from acgan.pictures import picture_grid, write_png
 from acgan.plan import Plan
 from acgan.rundir import RUN_SCHEMA_VERSION
@@ -47,10 +46,8 @@ class Record:
         self._z = draw_z(
             count, plan.settings.z_dim, plan.settings.z_distribution, plan.options.seed + GRID_SEED
         )
-        weights = group_weights(
-            plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
-        )
-        self._watch = Watch(plan.faces, self._z, plan.options.seed, weights) if plan.sizes else None
+        seed, weights = plan.options.seed, plan.class_weights
+        self._watch = Watch(plan.faces, self._z, seed, weights) if plan.sizes else None
         for table in ("stats.jsonl", "watch.jsonl"):
             cut_rows(self._path / table, ledger.nimg / 1000)
         self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)

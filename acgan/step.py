@@ -20,7 +20,6 @@ from acgan.losses import (
     generator_class_loss,
     generator_loss,
     gradient_penalty,
-    group_weights,
     prior_divergence,
     reconstruction_loss,
 )
@@ -53,9 +52,7 @@ class Step:
         self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
         self.device, self.world = device, world
         self.bf16 = computes_in_bf16(plan.settings.precision, device)
-        self.weights = group_weights(
-            plan.sizes, plan.settings.flag_weight, mean=plan.settings.class_mean
-        )
+        self.weights = plan.class_weights
         many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
         self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
         self.slots = 2 if plan.settings.class_loss == "adc" else 1

@@ -28,9 +28,8 @@ def measure_crowd(
     distance = measure_distance(
         real,
         fake,
-        extractor=f"judge {judge.hash}",
-        resize=f"antialiased bilinear to {judge.net.side} px",
         seed=seed,
+        **judge.features,
     ).to_json()
     manifold = compare_manifolds(real, fake, seed).to_json()
     return {

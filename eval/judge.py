@@ -36,6 +36,14 @@ class TrainedJudge:
     device: torch.device
     cache: ArrayCache
 
+    @property
+    def features(self) -> dict[str, str]:
+        """What measures in its features name: the extractor, and how pictures reach its side."""
+        return {
+            "extractor": f"judge {self.hash}",
+            "resize": f"antialiased bilinear to {self.net.side} px",
+        }
+
     def read(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Features float32 [N, F] and, per group, probabilities float32 [N, classes]."""
         return read_pictures(self.net, pictures, device=self.device)

@@ -111,11 +111,10 @@ def measure(
         measure_distance(
             real_features,
             fake_features,
-            extractor=f"judge {judge.hash}",
-            resize=f"antialiased bilinear to {judge.net.side} px",
             seed=seed,
             fake_classes=fake_classes,
             real_classes=real_classes,
+            **judge.features,
         )
     ]
     not_measured = dict.fromkeys(left_out, "too few known labels")

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifest.errors import UserError
-from manifest.files import read_csv, read_json
+from manifest.files import atomic_file, read_csv, read_json
 from manifest.vocabulary import Vocabulary
 
 FACES_SCHEMA_VERSION = 1
@@ -78,6 +78,16 @@ def packed_path(face_set: FaceSet) -> Path:
 def packed_name(dataset_id: str, file_names: Iterable[str]) -> str:
     """The packed file's name for these rows."""
     return f"packed-{dataset_id}-{hash_rows([file_names], ())[:8]}.npy"
+
+
+def write_packed(path: Path, count: int, size: int, parts: Iterable[npt.NDArray[np.uint8]]) -> None:
+    """Write `count` pictures of side `size` as one .npy file; `parts`, each uint8 [..., 3, S, S],
+    follow one another, so that they are never all in memory."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
+    with atomic_file(path) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part).tobytes())
 
 
 def split_of(group: str) -> Split:

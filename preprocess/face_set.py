@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from manifest import UserError
@@ -21,8 +22,9 @@ from manifest.faces import (
     FaceRow,
     hash_rows,
     packed_name,
+    write_packed,
 )
-from manifest.files import atomic_file, read_json, write_csv, write_json
+from manifest.files import read_json, write_csv, write_json
 from manifest.vocabulary import Vocabulary
 from manifest.workspace import Workspace, plain_name
 
@@ -135,23 +137,20 @@ def pack(folder: Path, file_names: Sequence[str], size: int, out: Path) -> None:
 
     Raises `UserError` naming a picture that is gone, broken, or of another size.
     """
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)),
-        "fortran_order": False,
-        "shape": (len(file_names), 3, size, size),
-    }
-    with atomic_file(out) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for name in file_names:
-            path = folder / "images" / name
-            try:
-                with Image.open(path) as image:
-                    pixels = np.asarray(image.convert("RGB"))
-            except (OSError, ValueError, SyntaxError):
-                raise UserError("not a readable picture", where=str(path)) from None
-            if pixels.shape != (size, size, 3):
-                raise UserError(f"the face set's pictures are {size} px wide", where=str(path))
-            file.write(np.ascontiguousarray(pixels.transpose(2, 0, 1)).tobytes())
+    pictures = (_pixels(folder / "images" / name, size) for name in file_names)
+    write_packed(out, len(file_names), size, pictures)
+
+
+def _pixels(path: Path, size: int) -> npt.NDArray[np.uint8]:
+    """One picture, uint8 [3, S, S]."""
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, ValueError, SyntaxError):
+        raise UserError("not a readable picture", where=str(path)) from None
+    if pixels.shape != (size, size, 3):
+        raise UserError(f"the face set's pictures are {size} px wide", where=str(path))
+    return pixels.transpose(2, 0, 1)
 
 
 def class_counts(vocabulary: Vocabulary, labels: Labels) -> dict[str, dict[str, int]]:

@@ -138,22 +138,23 @@ def test_kill_and_the_same_command(workspace: Path) -> None:
     assert kimg == sorted(set(kimg)), "no picture is counted twice"
 
 
-@pytest.mark.slow
-def test_a_signal_to_one_process_stops_all(workspace: Path) -> None:
+def start_two(given: list[str]) -> list[subprocess.Popen]:
+    """The command in two processes that know of each other, as torchrun starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    given = command(workspace, "--kimg", "50", "--checkpoint-interval-s", "0")
-    processes = [
+    return [
         subprocess.Popen(
-            given,
-            cwd=ROOT,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            given, cwd=ROOT, env={**os.environ, **world, "RANK": str(rank), "LOCAL_RANK": str(rank)}
         )
         for rank in range(2)
     ]
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all(workspace: Path) -> None:
+    processes = start_two(command(workspace, "--kimg", "50", "--checkpoint-interval-s", "0"))
     run = wait_for_checkpoint(workspace)
     processes[1].send_signal(signal.SIGTERM)
     assert [process.wait(60) for process in processes] == [143, 143]
@@ -181,24 +182,7 @@ def test_two_processes_do_what_one_does(workspace: Path) -> None:
     given = ["--kimg", "0.16", "--temper", "0", "--precision", "float32"]
     alone = subprocess.run(command(workspace, *given, "--name", "one"), cwd=ROOT, check=False)
     assert alone.returncode == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = [
-        subprocess.Popen(
-            command(workspace, *given, "--name", "two", "--fresh"),
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "WORLD_SIZE": "2",
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-            },
-        )
-        for rank in range(2)
-    ]
+    processes = start_two(command(workspace, *given, "--name", "two", "--fresh"))
     assert [process.wait(120) for process in processes] == [0, 0]
     one, two = sorted(workspace.glob("runs/*"))
     # Adam turns the rounding of a gradient near zero into a step of either sign, so no single
