@@ -17,7 +17,7 @@ ARROWS = {
     "crawler": {"manifest", "cli"},
     "preprocess": {"manifest", "cli"},
     "acgan": {"manifest", "cli"},
-    "eval": {"manifest", "cli", "acgan.snapshot", "acgan.dataset"},
+    "eval": {"manifest", "cli", "acgan.snapshot", "acgan.dataset", "acgan.pretrained"},
     "demo": set(ROOMS),
     "bench": set(ROOMS),
 }
