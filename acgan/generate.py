@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acgan.devices import choose_device
-from acgan.make.ask import ask, contact_portraits, split_each
+from acgan.make.ask import ask, contact_portraits, split_each, warn_of_unseen
 from acgan.make.best_of import MOST_DRAWN_EACH, Reader, best_of, find_classifier
 from acgan.make.painter import Painter, Pictures
 from acgan.make.recipe import (
@@ -23,6 +23,7 @@ from acgan.make.recipe import (
 from acgan.make.sheet import sheet, square_columns
 from acgan.make.snapshots import find_snapshot, snapshot_with_weights
 from acgan.options import GenerateOptions
+from acgan.request import parse_attributes
 from acgan.snapshot import load_snapshot
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
@@ -77,6 +78,7 @@ def plan_recipe(painter: Painter, options: GenerateOptions) -> Recipe:
     vocabulary = painter.info.vocabulary
     each, pairs = split_each(options.attributes, vocabulary)
     portraits = ask(painter, pairs, options.count, options.seed)
+    warn_of_unseen(parse_attributes(pairs, vocabulary), vocabulary, painter.info.class_counts)
     if not each:
         return painter.recipe(portraits, square_columns(options.count))
     drawn: list[Portrait] = []

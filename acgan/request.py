@@ -11,7 +11,7 @@ import numpy as np
 
 from cli import Command
 from manifest.errors import UserError
-from manifest.vocabulary import UNKNOWN, Vocabulary
+from manifest.vocabulary import UNKNOWN, Group, Vocabulary, load_vocabulary
 
 ANY = ("any", "")
 RANDOM = "random"
@@ -33,9 +33,10 @@ def fold_attributes(
     known = {field.name for field in fields(command.options)}
     if "attributes" not in known or command.options.__name__ == "TrainOptions":
         return arguments
-    kept, pairs, rest = arguments[:1], [], iter(arguments[1:])
-    for argument in rest:
-        option, _, value = argument.partition("=")
+    kept, pairs, rest = arguments[:1], [], arguments[1:]
+    while rest:
+        argument = rest.pop(0)
+        option, equals, value = argument.partition("=")
         name = option.removeprefix("--").replace("-", "_")
         if (
             not option.startswith("--")
@@ -44,7 +45,10 @@ def fold_attributes(
         ):
             kept.append(argument)
         else:
-            pairs.append(f"{name}={value or next(rest, '')}")
+            if not equals and rest and not rest[0].startswith("--"):
+                equals, value = "=", rest.pop(0)
+            # Without a value it stays a bare name; what it wants is known with the snapshot.
+            pairs.append(name + equals + value)
     return [*kept, "--attributes", *pairs] if pairs else kept
 
 
@@ -57,8 +61,9 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
     for pair in pairs:
         name, equals, value = pair.partition("=")
         name = name.replace("-", "_")
-        if not equals:
-            raise UserError(f"{pair!r} is not of the form name=class")
+        if not equals and (group := _known(name, vocabulary)):
+            wanted = "yes or no" if group.kind == "flag" else f"one of: {', '.join(group.classes)}"
+            raise UserError(f"--{name.replace('_', '-')} wants a value", hint=wanted)
         if name not in vocabulary.names:
             close = difflib.get_close_matches(name, vocabulary.names, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
@@ -70,6 +75,12 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
             vocabulary.group(name).index_of(value)
         asked[name] = value
     return asked
+
+
+def _known(name: str, vocabulary: Vocabulary) -> Group | None:
+    """The group of that name here, or in the project's own vocabulary."""
+    found = [group for known in (vocabulary, load_vocabulary()) for group in known]
+    return next((group for group in found if group.name == name), None)
 
 
 def label_rows(

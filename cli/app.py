@@ -13,10 +13,12 @@ import logging
 import os
 import signal
 import sys
+import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn, Union
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -89,10 +91,13 @@ def _parse(room: str, commands: Mapping[str, Command], argv: list[str]) -> Commo
     prog = f"python -m {room}"
     if list(commands) == [room]:
         single = commands[room]
+        _check_values(single.options, argv)
         return tyro.cli(
             single.options, prog=prog, description=single.help, args=argv, config=config
         )
     _check_command_name(prog, commands, argv)
+    if argv and argv[0] in commands:
+        _check_values(commands[argv[0]].options, argv[1:])
     subcommands: Any = Union[  # noqa: UP007  (built at run time)
         tuple(
             Annotated[
@@ -111,9 +116,47 @@ def _check_command_name(prog: str, commands: Mapping[str, Command], argv: list[s
         return
     close = difflib.get_close_matches(argv[0], commands, n=1)
     question = f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(commands)}"
+    _stop(UserError(f"{prog} has no command {argv[0]!r}", hint=question))
+
+
+def _check_values(options: type[CommonOptions], argv: Sequence[str]) -> None:
+    """Stop at an option without its value, or at a switch with one, and say what is wanted."""
+    kinds = get_type_hints(options, include_extras=False)
+    for place, argument in enumerate(argv):
+        name, equals, given = argument.removeprefix("--").partition("=")
+        kind = kinds.get(name.replace("-", "_"))
+        if kind is None or not argument.startswith("--") or argument == "--":
+            continue
+        following = argv[place + 1] if place + 1 < len(argv) else None
+        empty = equals and not given and kind in (int, float, Path)
+        bare = empty or (not equals and (following is None or following.startswith("--")))
+        if kind is bool:
+            if equals or following in _YES_AND_NO:
+                value = given if equals else following
+                _stop(UserError(f"--{name} is a switch and takes no value ({value!r})"))
+        elif bare:
+            _stop(UserError(f"--{name} wants a value", hint=_wanted(kind)))
+
+
+_YES_AND_NO = ("yes", "no", "true", "false", "True", "False", "on", "off")
+
+
+def _wanted(kind: Any) -> str:
+    """What an option takes, for people."""
+    choices, plain = get_args(kind), {int: "a whole number", float: "a number", Path: "a path"}
+    if get_origin(kind) is Literal:
+        return f"one of: {', '.join(map(str, choices))}"
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(_wanted(choice) for choice in choices if choice is not types.NoneType)
+    if get_origin(kind) is tuple:
+        return f"{_wanted(choices[0])}; or several, with spaces between"
+    return plain.get(kind, "a text")
+
+
+def _stop(error: UserError) -> NoReturn:
     set_up_logging(quiet=False)
-    log.error("%s has no command %r (%s)", prog, argv[0], question)
-    sys.exit(2)
+    log.error("%s", error)
+    sys.exit(error.exit_code)
 
 
 def _raise_terminated(signum: int, frame: FrameType | None) -> None:

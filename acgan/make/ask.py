@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,8 +12,9 @@ from acgan.make.painter import Painter
 from acgan.make.recipe import Portrait
 from acgan.request import RANDOM, label_rows, parse_attributes
 from manifest.errors import UserError
-from manifest.vocabulary import Group, Vocabulary
+from manifest.vocabulary import UNKNOWN, Group, Vocabulary
 
+log = logging.getLogger(__name__)
 EACH = "each"
 MOST_SEED = 2**53 - 1  # what JSON carries exactly
 
@@ -78,6 +80,22 @@ def seen_classes(group: Group, counts: Sequence[int]) -> list[int]:
     """The classes that training faces had; all of them where the counts are not known."""
     seen = [index for index, count in enumerate(counts) if count > 0]
     return seen or list(range(len(group.classes)))
+
+
+def warn_of_unseen(
+    asked: Mapping[str, str], vocabulary: Vocabulary, counts: Mapping[str, Sequence[int]]
+) -> None:
+    """Say which of the classes asked for no training face had: what is drawn is a guess."""
+    for name, value in asked.items():
+        group = vocabulary.group(name)
+        place = group.index_of(value) if value not in ("any", RANDOM) else UNKNOWN
+        seen = seen_classes(group, counts.get(name, ()))
+        if place != UNKNOWN and place not in seen:
+            log.warning(
+                "no face in training had %s: what is drawn for it is a guess (seen: %s)",
+                phrase(group, group.classes[place]),
+                ", ".join(group.classes[index] for index in seen),
+            )
 
 
 def class_label(group: str, name: str) -> str:

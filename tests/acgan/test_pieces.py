@@ -10,6 +10,7 @@ from torch import nn
 from acgan.augment import augment
 from acgan.ema import ema_decay, update_ema
 from acgan.feed import drop_labels, sampling_weights
+from acgan.make.ask import warn_of_unseen
 from acgan.nets.blocks import BatchNorm, LabelEmbedding, base_and_doublings, icnr_
 from acgan.request import fold_attributes, label_rows, parse_attributes
 from acgan.rundir import Budget
@@ -121,6 +122,9 @@ def test_attributes_from_the_command_line() -> None:
     assert folded[:3] == ["generate", "--count", "4"]
     assert folded[3:] == ["--attributes", "hair_color=blue", "smile=1"]
     assert fold_attributes(COMMANDS, ["train", "--seed", "1"]) == ["train", "--seed", "1"]
+    # No other option is taken for the value that is missing.
+    bare = fold_attributes(COMMANDS, ["generate", "--smile", "--count", "2", "--hair-color"])
+    assert bare == ["generate", "--count", "2", "--attributes", "smile", "hair_color"]
 
 
 def test_wrong_attributes_are_named() -> None:
@@ -129,6 +133,22 @@ def test_wrong_attributes_are_named() -> None:
         parse_attributes(["hair_colour=red"], VOCABULARY)
     with pytest.raises(UserError, match="one of: red, green, blue"):
         parse_attributes(["hair_color=pink"], VOCABULARY)
+    with pytest.raises(UserError, match=r"--smile wants a value \(yes or no\)"):
+        parse_attributes(["smile"], VOCABULARY)
+    with pytest.raises(UserError, match=r"--hair-color wants a value \(one of: red, green, blue\)"):
+        parse_attributes(["hair_color"], VOCABULARY)
+    with pytest.raises(UserError, match=r"--open-mouth wants a value \(yes or no\)"):
+        parse_attributes(["open_mouth"], VOCABULARY.only(["hair_color"]))
+
+
+def test_a_class_that_training_never_saw_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    counts = {"hair_color": [3, 0, 2], "smile": [4, 1]}
+    warn_of_unseen({"hair_color": "red", "smile": "yes"}, VOCABULARY, counts)
+    assert not caplog.records
+    warn_of_unseen({"hair_color": "green", "smile": "any"}, VOCABULARY, counts)
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "green hair" in said
+    assert "red, blue" in said
 
 
 def test_label_rows() -> None:

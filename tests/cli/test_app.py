@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import Command, CommonOptions, explain_dry_run
+from cli import Command, CommonOptions, explain_dry_run, main
 from cli.app import run_handler
 from manifest import Unavailable, UserError
 
@@ -115,3 +116,40 @@ def test_did_you_mean(arguments: list[str], message: str) -> None:
     )
     assert done.returncode == 2
     assert message in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("room", "arguments", "message"),
+    [
+        ("crawler", "fetch --limit", "--limit wants a value (a whole number)"),
+        ("crawler", "plan --tags --dry-run", "--tags wants a value (a text)"),
+        ("crawler", "fetch --timeout= --dry-run", "--timeout wants a value (a number)"),
+        ("crawler", "fetch --dry-run --kind", "one of: auto, danbooru, moebooru, gelbooru"),
+        ("crawler", "fetch --rating --dry-run", "or several, with spaces between"),
+        ("crawler", "forget --tag", "--tag wants a value"),
+        ("crawler", "fetch --quiet yes --dry-run", "--quiet is a switch and takes no value"),
+        ("crawler", "fetch --dry-run=no", "--dry-run is a switch and takes no value"),
+        ("preprocess", "tag --vocabulary --dry-run", "--vocabulary wants a value (a path)"),
+        ("demo", "--workspace", "--workspace wants a value (a path)"),
+    ],
+)
+def test_an_option_without_its_value(
+    room: str, arguments: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    commands = importlib.import_module(f"{room}.__main__").COMMANDS
+    with pytest.raises(SystemExit) as stop:
+        main(room, commands, arguments.split())
+    assert stop.value.code == 2
+    said = capfd.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_options_with_values_are_left_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    commands = importlib.import_module("crawler.__main__").COMMANDS
+    given = ["fetch", "--dry-run", "--quiet", "--limit=3", "--rating", "general", "explicit",
+             "--site", "https://x.example", "--kind", "danbooru", "--tags", ""]  # fmt: skip
+    with pytest.raises(SystemExit) as stop:
+        main("crawler", commands, given)
+    assert stop.value.code == 0
+    assert '"limit": 3' in capfd.readouterr().out
