@@ -95,7 +95,7 @@ def make_plan(options: TrainOptions) -> Plan:
             where=str(faces.path),
             hint="crawl more, or give a smaller --batch",
         )
-    faces = _choose_attributes(faces, options)
+    faces = _choose_attributes(faces, options, conditional=settings.conditional)
     training = {
         "settings": settings_to_json(settings),
         "preset": options.preset,
@@ -148,7 +148,7 @@ def check_size(image_size: int, options: TrainOptions, settings: Preset) -> None
         )
 
 
-def _choose_attributes(faces: Faces, options: TrainOptions) -> Faces:
+def _choose_attributes(faces: Faces, options: TrainOptions, *, conditional: bool) -> Faces:
     vocabulary, labels = faces.vocabulary, faces.labels
     if options.attributes:
         for name in options.attributes:
@@ -156,13 +156,24 @@ def _choose_attributes(faces: Faces, options: TrainOptions) -> Faces:
         columns = [a for a, name in enumerate(vocabulary.names) if name in options.attributes]
         vocabulary, labels = vocabulary.only(options.attributes), labels[:, columns]
     known = [a for a in range(len(vocabulary)) if (labels[:, a] >= 0).any()]
-    if len(known) < len(vocabulary):
+    if not known and not options.attributes:
+        if conditional:
+            log.warning(
+                "no face has a known label: training without attributes; to read them from the "
+                "faces first: python -m preprocess label"
+            )
+        vocabulary, labels = Vocabulary(()), labels[:, :0]
+    elif len(known) < len(vocabulary):
         unknown = [name for a, name in enumerate(vocabulary.names) if a not in known]
         log.warning("no face has a known label for %s: left out", ", ".join(unknown))
         vocabulary = vocabulary.only(vocabulary.names[a] for a in known)
         labels = labels[:, known]
-    if not len(vocabulary):
-        raise UserError("no face has a known label", where=str(faces.path))
+    if options.attributes and not len(vocabulary):
+        raise UserError(
+            "no face has a known label of these",
+            where=str(faces.path),
+            hint="python -m preprocess label reads them from the faces",
+        )
     if options.shuffle_labels:
         labels = np.random.default_rng(options.seed).permutation(labels)
     return Faces(faces.images, labels, vocabulary, faces.dataset_id, faces.path)

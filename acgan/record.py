@@ -211,7 +211,8 @@ def cut_rows(path: Path, kimg: float) -> None:
 
 
 def grid_labels(plan: Plan) -> np.ndarray:
-    """Label rows int64 [rows * columns, A] of the grid: one row of pictures per class.
+    """Label rows int64 [rows * columns, A] of the grid: one row of pictures per class that has
+    faces, of a flag only the "1" where both have.
 
     Every picture takes the other labels of a training face of that class.
     """
@@ -219,8 +220,8 @@ def grid_labels(plan: Plan) -> np.ndarray:
         return np.zeros((GRID_COLUMNS**2, 0), np.int64)
     labels, generator, rows = plan.faces.labels, np.random.default_rng(GRID_SEED), []
     for a, size in enumerate(plan.sizes):
-        for value in range(1 if size == 2 else 0, size):
-            having = np.flatnonzero(labels[:, a] == value)
-            if len(having):
-                rows += [labels[generator.choice(having)] for _ in range(GRID_COLUMNS)]
+        found = [np.flatnonzero(labels[:, a] == value) for value in range(size)]
+        shown = [having for having in found if len(having)]
+        for having in shown[1:] if size == 2 and len(shown) == 2 else shown:
+            rows += [labels[generator.choice(having)] for _ in range(GRID_COLUMNS)]
     return np.stack(rows)

@@ -101,7 +101,7 @@ def label_rows(
         for a, group in enumerate(vocabulary)
         if asked.get(group.name, RANDOM) not in (*ANY, RANDOM)
     }
-    table = np.asarray(known_rows, dtype=np.int64).reshape(-1, len(vocabulary))
+    table = np.asarray(known_rows, dtype=np.int64).reshape(len(known_rows), len(vocabulary))
     if len(table) == 0:
         table = np.full((1, len(vocabulary)), UNKNOWN, dtype=np.int64)
     agreement = sum((table[:, a] == value).astype(int) for a, value in fixed.items())

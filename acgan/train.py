@@ -56,7 +56,8 @@ def run(options: TrainOptions) -> None:
                 return
     else:
         log.info("%s is done already; --fresh or another --seed starts a new run", plan.path)
-    next_step("python -m eval report, or python -m acgan generate --hair-color blue --count 16")
+    asked = " --hair-color blue" if "hair_color" in plan.vocabulary.names else ""
+    next_step(f"python -m eval report, or python -m acgan generate{asked} --count 16")
     emit_json(result)
 
 

@@ -19,6 +19,7 @@ from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, ste
 from eval.options import ClassifierOptions
 from eval.reals import Reals, load_reals, scorable_groups
 from eval.standalone import keep_standalone
+from manifest.errors import UserError
 from manifest.files import write_bytes
 from manifest.workspace import Workspace
 
@@ -68,7 +69,16 @@ def obtain_judge(
     settings: JudgeSettings | None = None,
     quiet: bool = False,
 ) -> TrainedJudge:
-    """Read the judge of these reals from `cache`, or train it and keep it there."""
+    """Read the judge of these reals from `cache`, or train it and keep it there.
+
+    Raises `UserError` for faces of which no label is known: there is nothing to learn from.
+    """
+    if not (reals.train_labels >= 0).any():
+        raise UserError(
+            "no face has a known label, so no judge can be trained and nothing scored",
+            where=f"face set {reals.dataset_id}",
+            hint="read labels from the faces: python -m preprocess label",
+        )
     settings = settings or JudgeSettings()
     kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
     labels = content_hash(reals.train_labels)  # the table of labels may be edited by hand

@@ -12,11 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from manifest.errors import UserError
-from manifest.files import atomic_file, read_csv, read_json
+from manifest.files import atomic_file, read_csv, read_json, write_csv
 from manifest.vocabulary import Vocabulary
 
 FACES_SCHEMA_VERSION = 1
 Split = Literal["train", "test"]
+LabelSource = Literal["tag", "table", "reader", "person"]
+"""Who gave a label: the post's tags, a table that came with the pictures, the program's own reader
+of faces, or a person, in `preprocess label --review` or by editing attributes.csv."""
+Labels = Mapping[str, Mapping[str, str]]
+"""Per file name and attribute a class name, "" for unknown."""
+Sources = Mapping[str, Mapping[str, str]]
+"""Per file name and attribute a `LabelSource`, "" where nobody has said anything."""
 TEST_SHARE = 0.15
 
 
@@ -38,6 +45,7 @@ class FaceRow:
 
 
 FACE_COLUMNS = tuple(field.name for field in fields(FaceRow))
+SOURCES_TABLE = "label_sources.csv"
 REJECT_COLUMNS = ("picture", "post", "face", "reason", "value")
 
 
@@ -171,3 +179,62 @@ def _read_attributes(path: Path, vocabulary: Vocabulary) -> dict[str, list[int]]
         except UserError as error:
             raise UserError(error.what, where=f"{table}:{line}", hint=error.hint) from None
     return labels
+
+
+def read_labels(path: Path, vocabulary: Vocabulary) -> dict[str, dict[str, str]]:
+    """What `attributes.csv` says, by file name. Raises `UserError` naming file and line."""
+    return {
+        name: vocabulary.decode(row) for name, row in _read_attributes(path, vocabulary).items()
+    }
+
+
+def read_label_sources(path: Path, labels: Labels) -> dict[str, dict[str, str]]:
+    """Who gave each label of `read_labels`: a `LabelSource`, or "" where nobody said anything.
+
+    `label_sources.csv` holds `source:value` per label. Where `attributes.csv` says something else
+    by now, a person has edited it (to empty as well). Labels older than the table came from the
+    tags or the table that made the set. Raises `UserError` naming file and line.
+    """
+    table = path / SOURCES_TABLE
+    recorded: dict[str, dict[str, str]] = {}
+    if table.is_file():
+        for line, cells in read_csv(table, ("file_name",)):
+            for cell in list(cells.values())[1:]:
+                if cell and cell.partition(":")[0] not in get_args(LabelSource):
+                    raise UserError(f"{cell[:40]!r} is not source:value", where=f"{table}:{line}")
+            recorded[cells.pop("file_name")] = cells
+    info = read_json(path / "dataset.json", schema_version=FACES_SCHEMA_VERSION)
+    first: LabelSource = "tag" if info.get("made_by") == "crop" else "table"
+    return {
+        name: {
+            group: _source_of(value, recorded.get(name, {}).get(group), first)
+            for group, value in values.items()
+        }
+        for name, values in labels.items()
+    }
+
+
+def _source_of(value: str, recorded: str | None, first: LabelSource) -> str:
+    if recorded is None:
+        return first if value else ""
+    source, _, said = recorded.partition(":")
+    return source if said == value else "person"
+
+
+def write_label_sources(
+    path: Path, vocabulary: Vocabulary, labels: Labels, sources: Sources
+) -> None:
+    """Write `label_sources.csv` beside `attributes.csv`; see `read_label_sources`."""
+    write_csv(
+        path / SOURCES_TABLE,
+        ("file_name", *vocabulary.names),
+        [
+            (name, *(_said(sources[name][group], values[group]) for group in vocabulary.names))
+            for name, values in labels.items()
+        ],
+    )
+
+
+def _said(source: str, value: str) -> str:
+    """`source:value`; only a person says of a face that something cannot be known."""
+    return f"{source}:{value}" if value or source == "person" else ""

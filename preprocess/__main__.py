@@ -14,7 +14,7 @@ COMMANDS = {
     "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces.", resumes=True),
     "tag": Command(TagOptions, "preprocess.tag:tag", "Turn the posts' tags into attributes."),
     "import": Command(
-        ImportOptions, "preprocess.import_set:import_set", "Take in faces with a label table."
+        ImportOptions, "preprocess.import_set:import_set", "Take in faces, with labels or without."
     ),
     "audit": Command(
         AuditOptions, "preprocess.audit:audit", "Check labels against the colours in the faces."

@@ -15,7 +15,7 @@ import numpy as np
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
-from manifest.faces import FaceRow, split_of
+from manifest.faces import FaceRow, read_faces, split_of
 from manifest.vocabulary import load_vocabulary
 from manifest.workspace import Workspace
 from preprocess.detect import (
@@ -34,6 +34,7 @@ from preprocess.face_set import (
     remove_leftovers,
     write_faces,
     write_info,
+    write_labels,
 )
 from preprocess.journal import Journal
 from preprocess.options import CropOptions
@@ -97,6 +98,8 @@ def crop(options: CropOptions) -> None:
                     journal.add(record)
                     advance()
             info = finish(folder, journal, settings, {task.key for task in tasks})
+    if options.pictures and not (folder / "attributes.csv").is_file():
+        info = write_unlabelled(folder)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
     if not info["counts"]["faces"]:
         raise UserError(
@@ -104,12 +107,9 @@ def crop(options: CropOptions) -> None:
             where=str(folder / "rejects.csv"),
             hint="the reasons are there; see --min-score, --min-face-px and --rotated",
         )
-    if options.pictures is None:
-        named = "" if options.name == "faces" else f" --name {options.name}"
-        next_step(f"python -m preprocess tag{named}")
-    else:  # nobody has tagged a folder's pictures
-        log.info("to label these faces, write %s (columns file,hair,eyes)", folder / "labels.csv")
-        next_step(f"python -m preprocess import {folder} --name {options.name}-labelled")
+    named = "" if options.name == "faces" else f" --name {options.name}"
+    # Nobody has tagged a folder's pictures; what can be known of them is in the faces.
+    next_step(f"python -m preprocess {'label' if options.pictures else 'tag'}{named}")
 
 
 def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:
@@ -257,6 +257,15 @@ def finish(
     }
     write_info(folder, info)
     return info
+
+
+def write_unlabelled(folder: Path) -> dict[str, Any]:
+    """Make the faces of a folder of pictures, which have no tags, a set of unknown labels."""
+    faces, vocabulary, info = read_faces(folder), load_vocabulary(), existing_info(folder)
+    info.pop("schema_version")
+    labels = {face.file_name: dict.fromkeys(vocabulary.names, "") for face in faces}
+    content, _ = write_labels(folder, vocabulary, faces, labels, info, "table")
+    return content
 
 
 def face_rows(records: list[PictureRecord]) -> list[FaceRow]:

@@ -20,8 +20,12 @@ from manifest.faces import (
     FACES_SCHEMA_VERSION,
     REJECT_COLUMNS,
     FaceRow,
+    Labels,
+    LabelSource,
+    Sources,
     hash_rows,
     packed_name,
+    write_label_sources,
     write_packed,
 )
 from manifest.files import read_json, write_csv, write_json
@@ -31,7 +35,6 @@ from manifest.workspace import Workspace, plain_name
 log = logging.getLogger(__name__)
 
 RejectRow = tuple[str, str, str, str, object]
-Labels = Mapping[str, Mapping[str, str]]
 
 
 def face_set_folder(workspace: Path, name: str) -> Path:
@@ -99,12 +102,17 @@ def write_labels(
     faces: Sequence[FaceRow],
     labels: Labels,
     info: Mapping[str, Any],
+    source: LabelSource | Sources,
 ) -> tuple[dict[str, Any], bool]:
-    """Write attributes.csv, the packed pictures and dataset.json.
+    """Write attributes.csv, label_sources.csv, the packed pictures and dataset.json.
 
     `labels` holds, per file name, a value ("" for unknown) for every group, in the vocabulary's
-    order. Returns dataset.json's content, and whether anything had to be written.
+    order; `source` says where they come from, each of them or all. Returns dataset.json's content,
+    and whether anything had to be written.
     """
+    if isinstance(source, str):
+        said = dict.fromkeys(vocabulary.names, source)
+        source = {face.file_name: said for face in faces}
     dataset_id = dataset_id_of(folder, faces, labels, vocabulary)
     counts = class_counts(vocabulary, labels)
     content = {
@@ -121,6 +129,7 @@ def write_labels(
         and packed.is_file()
         and (folder / "attributes.csv").is_file()
     ):
+        write_label_sources(folder, vocabulary, labels, source)
         return content, False
     size = int(info["image_size"])
     for old in folder.glob("packed-*.npy"):
@@ -128,6 +137,7 @@ def write_labels(
     pack(folder, file_names, size, packed)
     rows = [(face.file_name, *labels[face.file_name].values()) for face in faces]
     write_csv(folder / "attributes.csv", ("file_name", *vocabulary.names), rows)
+    write_label_sources(folder, vocabulary, labels, source)
     write_info(folder, content)
     return content, True
 

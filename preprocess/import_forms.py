@@ -14,13 +14,14 @@ from manifest.vocabulary import UNKNOWN, Group, Vocabulary
 from preprocess.archive import Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
 from preprocess.face_set import RejectRow
-from preprocess.label_tables import LabelRow, OnBadRow, read_table, read_value
+from preprocess.label_tables import UNKNOWN_WORDS, LabelRow, OnBadRow, read_table, read_value
 from preprocess.options import ImportOptions
 
 log = logging.getLogger(__name__)
 
 HUGGING_FACE_TABLES = ("metadata.csv", "metadata.jsonl")
 TABLES = ("labels.csv", "attributes.csv", "tags.csv", "tags_clean.csv")
+YES_NO = frozenset(("yes", "no", "true", "false"))
 PICTURE_FOLDERS = ("", "images", "faces")
 
 
@@ -36,7 +37,7 @@ class Entry:
 def read_entries(
     source: Archive, options: ImportOptions, vocabulary: Vocabulary, rejects: list[RejectRow]
 ) -> tuple[Vocabulary, list[Entry]]:
-    """All labelled pictures of the source, whatever its form, and the vocabulary of their values.
+    """All pictures of the source, whatever its form, and the vocabulary of their values.
 
     That is the one given, but for a StyleGAN set, which brings its own. Raises `UserError` naming
     table and row for the first row that cannot be used; with `skip_bad_rows` such rows go to
@@ -54,6 +55,8 @@ def read_entries(
     pictures = [name for name in source.names if _suffix(name) in SUFFIXES]
     if not pictures:
         raise UserError("holds no picture", where=str(source.path))
+    if options.unlabelled:
+        return vocabulary, [Entry(picture, {}) for picture in pictures]
     tables = [] if options.group else find_tables(source, options.table)
     if not tables:
         return vocabulary, read_class_folders(source, pictures, options.group, vocabulary)
@@ -74,9 +77,16 @@ def read_entries(
                 on_bad_row(error)
                 continue
             entries[picture] = Entry(picture, row.values, plain_text(row.group))
-    if len(entries) < len(pictures):
-        log.info("%d pictures have no row and are left out", len(pictures) - len(entries))
-    return vocabulary, list(entries.values())
+    bare = [picture for picture in pictures if picture not in entries]
+    if bare:
+        log.warning(
+            "%d of %d pictures have no row in %s, the first is %s: their labels are unknown",
+            len(bare),
+            len(pictures),
+            ", ".join(tables)[:80],
+            plain_text(bare[0]),
+        )
+    return vocabulary, [*entries.values(), *(Entry(picture, {}) for picture in bare)]
 
 
 def _suffix(name: str) -> str:
@@ -186,12 +196,12 @@ class PictureFinder:
 def read_class_folders(
     source: Archive, pictures: Sequence[str], asked: str | None, vocabulary: Vocabulary
 ) -> list[Entry]:
-    """One folder per class, the class name being the innermost folder's.
+    """One folder per class, the class name being the innermost folder's; folders that name no
+    attribute's class at all are just folders, and all labels unknown.
 
-    Raises `UserError` when the folders name no attribute's classes, or several attributes'.
+    Raises `UserError` when some folders are classes and others not, or several attributes fit.
     """
     folders = sorted({PurePosixPath(name).parent.name for name in pictures})
-    fitting = [group for group in vocabulary if _all_read(group, folders)]
     if asked is not None:
         group = vocabulary.group(asked)
         for folder in folders:
@@ -199,19 +209,34 @@ def read_class_folders(
                 read_value(group, folder)
             except UserError as error:
                 raise UserError(error.what, where=f"{source.path}: {folder}/") from None
-    elif len(fitting) == 1:
-        group = fitting[0]
     else:
-        raise UserError(
-            f"no label table, and the folders {', '.join(folders[:5]) or '(none)'} "
-            + ("fit several attributes" if fitting else "are no attribute's classes"),
-            where=str(source.path),
-            hint="name the attribute with --group, or add labels.csv: file,hair,eyes",
-        )
+        fitting = [group for group in vocabulary if _all_read(group, folders)]
+        if len(fitting) != 1 and any(_is_class(folder, vocabulary) for folder in folders):
+            raise UserError(
+                f"no label table, and the folders {', '.join(folders[:5])} "
+                + ("fit several attributes" if fitting else "are not all one attribute's classes"),
+                where=str(source.path),
+                hint="name the attribute with --group, add labels.csv (file,hair,eyes), "
+                "or take the pictures alone with --unlabelled",
+            )
+        if len(fitting) != 1:
+            return [Entry(name, {}) for name in pictures]
+        group = fitting[0]
     return [
         Entry(name, {group.name: read_value(group, PurePosixPath(name).parent.name)})
         for name in pictures
     ]
+
+
+def _is_class(folder: str, vocabulary: Vocabulary) -> bool:
+    """Whether a folder's name is a class; a bare number or yes/no says nothing by itself."""
+    if folder.lower() in UNKNOWN_WORDS or folder.isdigit():
+        return False
+    return any(
+        _all_read(group, [folder])
+        for group in vocabulary
+        if group.kind == "one_of" or folder.lower() not in YES_NO
+    )
 
 
 def _all_read(group: Group, folders: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ class Imported:
 
 
 def import_set(options: ImportOptions) -> None:
-    """Take in a labelled set; a second run that finds the same source and options only says so."""
+    """Take in faces, labelled or not; a second run on the same source and options only says so."""
     source = open_archive(options.source)
     name = options.name or re.sub(r"[^A-Za-z0-9._-]+", "-", options.source.resolve().stem)
     folder = face_set_folder(options.workspace, name)
@@ -113,21 +113,34 @@ def import_set(options: ImportOptions) -> None:
             "faces": len(faces),
             "test": sum(face.split == "test" for face in faces),
             "groups": len({face.group for face in faces}),
+            "labelled": sum(any(values.values()) for values in labels.values()),
             "rejects": reject_counts(rejects),
         },
     }
-    info, _ = write_labels(folder, vocabulary, faces, labels, content)
+    info, _ = write_labels(folder, vocabulary, faces, labels, content, "table")
     _close(folder, info, vocabulary, options)
 
 
 def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOptions) -> None:
-    report_counts(vocabulary, info["class_counts"], rare=options.rare)
-    emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
-    next_step("python -m acgan train")
+    counts = info["counts"]
+    labelled = counts.get("labelled", counts["faces"])
+    if labelled:
+        report_counts(vocabulary, info["class_counts"], rare=options.rare)
+    emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **counts})
+    if labelled < counts["faces"]:
+        log.info("%d of %d faces have no label", counts["faces"] - labelled, counts["faces"])
+    label = f"python -m preprocess label --name {folder.name}"
+    next_step("python -m acgan train" if labelled == counts["faces"] else label)
 
 
 def _import_id(options: ImportOptions, source: Archive) -> str:
-    asked = (options.table, options.group, options.size, options.skip_bad_rows)
+    asked = (
+        options.table,
+        options.group,
+        options.size,
+        options.skip_bad_rows,
+        options.unlabelled,
+    )
     words = (options.vocabulary or DEFAULT_VOCABULARY).read_text(encoding="utf-8")
     return hashlib.sha256(repr((source.identity, asked, words)).encode()).hexdigest()[:16]
 
@@ -262,6 +275,6 @@ def face_rows(kept: Sequence[Imported]) -> list[FaceRow]:
 
 
 def known_groups(vocabulary: Vocabulary, labels: Iterable[dict[str, str]]) -> Vocabulary:
-    """The vocabulary cut down to the groups that some face has a label for."""
+    """The vocabulary cut down to the groups that some face has a label for; whole without any."""
     known = {name for values in labels for name, value in values.items() if value}
-    return vocabulary.only(known)
+    return vocabulary.only(known) if known else vocabulary

@@ -82,7 +82,7 @@ class TagOptions(CommonOptions):
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(CommonOptions):
     source: Positional[Path]
-    """A folder or a zip: pictures with a label table, one folder per class, or another export."""
+    """A folder or a zip of faces: with a label table, one folder per class, or no labels at all."""
 
     name: str | None = None
     """The face set: data/faces/NAME; default: the source's own name."""
@@ -92,6 +92,9 @@ class ImportOptions(CommonOptions):
 
     group: str | None = None
     """With one folder per class: the attribute that the folders name."""
+
+    unlabelled: bool = False
+    """Take the pictures alone, whatever tables or folders say."""
 
     size: ImageSize | None = None
     """Resize to this side, px; default: the pictures' own."""

@@ -55,11 +55,11 @@ def tag(options: TagOptions) -> None:
         raise UserError(
             "none of these faces comes from the crawl, so there are no tags",
             where=str(folder / "faces.csv"),
-            hint="give labels with `python -m preprocess import`",
+            hint="read them from the faces: `python -m preprocess label`",
         )
     labels = face_labels(faces, tags, faces_found(folder), vocabulary)
     info.pop("schema_version", None)
-    content, written = write_labels(folder, vocabulary, faces, labels, info)
+    content, written = write_labels(folder, vocabulary, faces, labels, info, "tag")
     if not written:
         log.info("labelled already, nothing has changed")
     report_counts(vocabulary, content["class_counts"], rare=options.rare)

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 
+from acgan import generate
 from acgan import train as training
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
 from acgan.dataset import PackedRows, load_faces
-from acgan.options import TrainOptions
+from acgan.options import GenerateOptions, TrainOptions
 from acgan.plan import make_plan, warn_of_rare_classes
 from acgan.presets import PRESETS
 from acgan.record import cut_rows
@@ -256,6 +257,36 @@ def test_hardly_any_label_is_no_breakdown(workspace: Path) -> None:
     run = train_now(options(workspace))
     assert json.loads((run / "result.json").read_text())["rollbacks"] == 0
     assert "NaN" not in (run / "stats.jsonl").read_text()
+
+
+def relabel(workspace: Path, row: str) -> None:
+    """Give every face of the tiny set the same cells."""
+    table = workspace / "data/faces/tiny/attributes.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([head, *(f"{line.split(',')[0]},{row}" for line in rows)]) + "\n")
+
+
+@pytest.mark.parametrize("preset", ["small", "modern", "acgan"])
+def test_a_set_without_labels_trains_without_attributes(
+    workspace: Path, preset: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+) -> None:
+    relabel(workspace, ",,")
+    run = train_now(options(workspace, preset=preset, kimg=0.05, width=0.1))
+    (said,) = [line for line in caplog.messages if "python -m preprocess label" in line]
+    assert "training without attributes" in said
+    generate.run(GenerateOptions(workspace=workspace, count=3, out=workspace / "out", quiet=True))
+    assert len(list((workspace / "out").glob("*-*.png"))) == 3
+    assert json.loads((run / "config.json").read_text())["training"]["attributes"] == []
+    with pytest.raises(UserError, match=r"no face has a known label of these.*preprocess label"):
+        make_plan(options(workspace, attributes=("smile",)))
+
+
+@pytest.mark.parametrize("preset", ["small", "modern", "acgan"])
+@pytest.mark.parametrize("cells", [",,0", ",,1", "red,,"])
+def test_groups_with_one_class_only_train(workspace: Path, cells: str, preset: str) -> None:
+    relabel(workspace, cells)
+    run = train_now(options(workspace, preset=preset, kimg=0.05, width=0.1))
+    assert list((run / "samples").glob("*.png"))
 
 
 def test_the_penalty_comes_every_so_many_updates(

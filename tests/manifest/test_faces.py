@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from manifest import UserError
-from manifest.faces import FACE_COLUMNS, read_face_set, split_of
+from manifest.faces import (
+    FACE_COLUMNS,
+    read_face_set,
+    read_label_sources,
+    read_labels,
+    split_of,
+    write_label_sources,
+)
 from manifest.files import write_csv, write_json
 from manifest.vocabulary import load_vocabulary
 
@@ -76,3 +83,29 @@ def test_the_split_is_stable_and_of_the_right_size() -> None:
     splits = [split_of(f"group{i}") for i in range(4000)]
     assert splits == [split_of(f"group{i}") for i in range(4000)]
     assert 0.13 < np.mean([split == "test" for split in splits]) < 0.17
+
+
+def test_where_a_label_came_from(tmp_path: Path) -> None:
+    path = make_face_set(tmp_path)
+    vocabulary = read_face_set(path).vocabulary
+
+    def sources() -> list[list[str]]:
+        found = read_label_sources(path, read_labels(path, vocabulary))
+        return [list(found[f"{i}.png"].values()) for i in range(3)]
+
+    assert sources() == [["table", "table"], ["table", "table"], ["", ""]]
+    said = {
+        "0.png": {"hair_color": "reader", "glasses": "table"},
+        "1.png": {"hair_color": "reader", "glasses": "tag"},
+        "2.png": {"hair_color": "", "glasses": "person"},
+    }
+    write_label_sources(path, vocabulary, read_labels(path, vocabulary), said)
+    assert sources() == [["reader", "table"], ["reader", "tag"], ["", "person"]]
+    table = path / "attributes.csv"  # a person edits: another class, an empty cell, a filled one
+    text = table.read_text().replace("blue,1", "red,1").replace("orange,0", ",0")
+    table.write_text(text.replace("2.png,,", "2.png,pink,"))
+    assert sources() == [["person", "table"], ["person", "tag"], ["person", "person"]]
+    table = path / "label_sources.csv"
+    table.write_text(table.read_text().replace("reader:orange", "orange"))
+    with pytest.raises(UserError, match=r"label_sources\.csv:.*'orange' is not source:value"):
+        sources()

@@ -17,13 +17,18 @@ from PIL import Image, ImageFilter
 
 from demo.crowd import DrawnPost, draw_post
 from manifest import UserError
-from manifest.faces import packed_path, read_face_set, read_faces
+from manifest.faces import (
+    packed_path,
+    read_face_set,
+    read_faces,
+    read_label_sources,
+    read_labels,
+)
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
 from preprocess.crop import crop, describe, settings_of
 from preprocess.detect import SHIPPED_CASCADE
-from preprocess.import_set import import_set
 from preprocess.journal import Journal
-from preprocess.options import CropOptions, ImportOptions, TagOptions
+from preprocess.options import CropOptions, TagOptions
 from preprocess.picture import PictureTask, rejected
 from preprocess.tag import tag
 from tests.preprocess.test_decode import png_claiming
@@ -140,23 +145,22 @@ def test_a_second_run_does_nothing_and_a_new_picture_is_added(folder: Path, tmp_
     assert names[0] not in {face.picture for face in read_faces(face_set)}
 
 
-def test_faces_of_a_folder_are_labelled_as_the_log_says(
+def test_faces_of_a_folder_are_a_set_of_unknown_labels(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
         face_set = crop_folder(folder, tmp_path, workers=1)
-    command = next(m for m in caplog.messages if m.startswith("next: "))
-    assert command == f"next: python -m preprocess import {face_set} --name faces-labelled"
-    assert f"write {face_set / 'labels.csv'} (columns file,hair,eyes)" in caplog.text
-    rows = [f"{face.file_name},blue,green" for face in read_faces(face_set)]
-    (face_set / "labels.csv").write_text("file,hair,eyes\n" + "\n".join(rows) + "\n")
-    import_set(
-        ImportOptions(source=face_set, name="faces-labelled", workspace=tmp_path, quiet=True)
-    )
-    labelled = read_face_set(tmp_path / "data" / "faces" / "faces-labelled")
-    assert len(labelled) == len(rows)
-    values = [labelled.vocabulary.decode(row.tolist()) for row in labelled.labels]
-    assert {value["hair_color"] for value in values} == {"blue"}
+    assert [m for m in caplog.messages if m.startswith("next: ")] == [
+        "next: python -m preprocess label"
+    ]
+    faces = read_face_set(face_set)
+    assert (faces.labels == -1).all()
+    table = face_set / "attributes.csv"  # labels may simply be written into it
+    name = faces.file_names[0]
+    table.write_text(table.read_text().replace(f"{name},", f"{name},blue"))
+    labels = read_labels(face_set, faces.vocabulary)
+    assert read_label_sources(face_set, labels)[name]["hair_color"] == "person"
+    assert labels[name]["hair_color"] == "blue"
 
 
 def test_other_settings_start_anew(folder: Path, tmp_path: Path) -> None:

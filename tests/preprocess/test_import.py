@@ -13,6 +13,7 @@ from PIL import Image
 
 from manifest import UserError
 from manifest.faces import FaceSet, packed_path, read_face_set, read_faces
+from manifest.vocabulary import load_vocabulary
 from preprocess.export import export
 from preprocess.import_set import import_set
 from preprocess.options import ExportOptions, ImportOptions
@@ -118,8 +119,10 @@ def test_every_form(form: str, make: Maker, tmp_path: Path) -> None:
 
 def test_class_folders(tmp_path: Path) -> None:
     source = make_folder(tmp_path / "s", {"gray/1.png": png(1), "silver/1.png": png(2)})
-    with pytest.raises(UserError, match=r"no label table.*--group"):
-        imported(make_folder(tmp_path / "t", {"a/1.png": png(1)}), tmp_path / "w")
+    for folders in (["gray", "plain"], ["blue", "red"]):  # one is no class; of hair or of eyes?
+        files = {f"{folder}/{n}.png": png(n) for n, folder in enumerate(folders)}
+        with pytest.raises(UserError, match=r"no label table.*--group.*--unlabelled"):
+            imported(make_folder(tmp_path / folders[0], files), tmp_path / "w")
     faces = imported(source, tmp_path / "w", group="hair_color")
     assert faces.vocabulary.names == ("hair_color",)
     assert faces.labels[:, 0].tolist() == [3, 3]
@@ -164,7 +167,8 @@ def test_stylegan_brings_its_own_vocabulary(tmp_path: Path) -> None:
         '[[group]]\nname = "hair_color"\nkind = "one_of"\nclasses = {teal = [], blue = []}\n'
     )
     table = "file,hair,cat_ears\n1.png,teal,1\n2.png,blue,0\n"
-    source = make_folder(tmp_path / "s", pictures("") | {"labels.csv": table})
+    files = {"1.png": png(1), "2.png": png(2), "labels.csv": table}
+    source = make_folder(tmp_path / "s", files)
     first = imported(source, tmp_path / "w", vocabulary=words)
     export(ExportOptions(workspace=tmp_path / "w", format="stylegan", out=tmp_path / "out.zip"))
     again = imported(tmp_path / "out.zip", tmp_path / "w2")
@@ -198,8 +202,8 @@ def test_bad_stylegan_rows_are_named_or_set_aside(
     with pytest.raises(UserError, match=rf"dataset\.json: labels\[1\]: .*{message}"):
         imported(source, tmp_path / "w")
     faces = imported(source, tmp_path / "w", skip_bad_rows=True)
-    assert faces.file_names == ("1.png", "7.png")
-    assert faces.labels.tolist() == [[0, -1], [1, 1]]
+    assert faces.file_names == ("1.png", "2.png", "7.png", "12.png")
+    assert faces.labels.tolist() == [[0, -1], [-1, -1], [1, 1], [-1, -1]]
     assert "labels[1]" in (faces.path / "rejects.csv").read_text()
 
 
@@ -322,8 +326,9 @@ def test_bad_rows_can_be_set_aside(tmp_path: Path) -> None:
     table = "file,hair,eyes\n1.png,plaid,red\n99.png,blue,red\n2.png,blonde,\n7.png,unknown,blue\n"
     files = with_table("labels.csv", table) | {"images/2.png": b"broken"}
     faces = imported(make_folder(tmp_path / "s", files), tmp_path / "w", skip_bad_rows=True)
-    assert faces.file_names == ("7.png",)
+    assert faces.file_names == ("1.png", "7.png", "12.png")  # of those set aside, the row only
     assert faces.vocabulary.names == ("eye_color",)
+    assert faces.labels[:, 0].tolist() == [-1, faces.vocabulary.groups[0].index_of("blue"), -1]
     rejects = (faces.path / "rejects.csv").read_text().splitlines()[1:]
     assert [line.split(",")[3] for line in rejects] == ["bad row", "bad row", "not a picture"]
 
@@ -376,3 +381,34 @@ def test_a_lost_picture_is_imported_again(tmp_path: Path) -> None:
     lost.unlink()
     imported(source, tmp_path / "w")
     assert lost.read_bytes() == content
+
+
+@pytest.mark.parametrize("make", [make_zip, make_folder])
+@pytest.mark.parametrize("folder", ["", "faces/", "cropped/0/", "deep/1/"])
+def test_faces_without_labels_are_a_face_set(
+    folder: str, make: Maker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    faces = imported(make(tmp_path / "s.zip", pictures(folder)), tmp_path / "w")
+    assert len(faces) == len(PEOPLE)
+    assert faces.vocabulary.names == load_vocabulary().names
+    assert (faces.labels == -1).all()
+    assert "next: python -m preprocess label --name x" in caplog.text
+    assert "is rare" not in caplog.text
+
+
+def test_pictures_beside_the_table_are_counted_not_dropped(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two zips unpacked over each other leave one table for the pictures of both."""
+    table = "1,blue hair red eyes\n2,blonde hair green eyes\n"
+    faces = imported(make_folder(tmp_path / "s", with_table("tags.csv", table)), tmp_path / "w")
+    assert (faces.labels[:, 0] >= 0).tolist() == [True, True, False, False]
+    assert "2 of 4 pictures have no row in tags.csv, the first is images/12.png" in caplog.text
+    assert any(record.levelname == "WARNING" for record in caplog.records)
+    assert faces.info["counts"]["labelled"] == 2
+
+
+def test_a_table_can_be_left_alone(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "s", with_table("prices.csv", "a;b\n"))
+    assert (imported(source, tmp_path / "w", unlabelled=True).labels == -1).all()
