@@ -2,12 +2,14 @@
 
 from acgan.make.options import (
     ExportOptions,
+    GenerateOptions,
     InterpolateOptions,
     PackageOptions,
     ServeOptions,
     TraverseOptions,
+    VaryOptions,
 )
-from acgan.options import GenerateOptions, TrainOptions
+from acgan.options import TrainOptions
 from acgan.request import fold_attributes
 from cli import Command, main
 
@@ -16,6 +18,9 @@ COMMANDS = {
         TrainOptions, "acgan.train:run", "Train a generator on a face set.", resumes=True
     ),
     "generate": Command(GenerateOptions, "acgan.generate:run", "Draw avatars to order."),
+    "vary": Command(
+        VaryOptions, "acgan.make.variations:run", "Draw more like an earlier one, or change it."
+    ),
     "traverse": Command(
         TraverseOptions, "acgan.make.traverse:run", "Move one number or attribute sideways."
     ),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import torch
 
-from acgan.options import Device
 from acgan.presets import Precision
 from manifest.errors import Unavailable, UserError
+
+if TYPE_CHECKING:  # `import acgan` must not bring the options parser
+    from acgan.options import Device
 
 
 def choose_device(wanted: Device, threads: int | None = None) -> torch.device:

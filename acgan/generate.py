@@ -1,16 +1,19 @@
-"""Draw avatars to order: PNGs and a grid from a snapshot, each with its recipe inside."""
+"""`generate`: avatars to order. `acgan.Model` draws, this writes files."""
 
 from __future__ import annotations
 
-import logging
+import hashlib
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from acgan.devices import choose_device
-from acgan.make.ask import ask, contact_portraits, split_each, warn_of_unseen
-from acgan.make.best_of import MOST_DRAWN_EACH, Reader, best_of, find_classifier
-from acgan.make.painter import Painter, Pictures
+from acgan.make.ask import check_seed, contact_portraits, split_each, warn_of_unseen
+from acgan.make.best_of import MOST_DRAWN_EACH
+from acgan.make.chance import seed_of_name
+from acgan.make.command import open_model
+from acgan.make.options import GenerateOptions
 from acgan.make.recipe import (
     Portrait,
     Recipe,
@@ -20,46 +23,52 @@ from acgan.make.recipe import (
     recipe_to_json,
     snapshot_of,
 )
-from acgan.make.sheet import sheet, square_columns
+from acgan.make.save import check_scale, save
+from acgan.make.sheet import drawn_sheet, square_columns
 from acgan.make.snapshots import find_snapshot, snapshot_with_weights
-from acgan.options import GenerateOptions
+from acgan.model import MOST_PICTURES, Model
 from acgan.request import parse_attributes
-from acgan.snapshot import load_snapshot
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
 from manifest.files import check_folder, write_bytes
 
-log = logging.getLogger(__name__)
-
-MOST_PICTURES = 10_000
-
 
 def run(options: GenerateOptions) -> None:
     """Write pictures and a grid; the last line on stdout is one JSON object."""
-    if not 1 <= options.count <= MOST_PICTURES:
-        raise UserError(f"--count must be 1 to {MOST_PICTURES}")
-    if not 1 <= options.best_of <= MOST_DRAWN_EACH:
-        raise UserError(f"--best-of must be 1 to {MOST_DRAWN_EACH}")
-    check_folder(options.out)
+    check_options(options)
     if options.recipe is not None:
         draw_again(options, options.recipe)
         return
-    painter = open_painter(options, options.snapshot)
-    recipe = plan_recipe(painter, options)
+    model = open_model(options)
+    check_seed(options.seed)
+    names = read_names(options)
+    each, pairs = split_each(options.attributes, model.info.vocabulary)
+    asked = parse_attributes(pairs, model.info.vocabulary)
+    warn_of_unseen(asked, model.info.vocabulary, model.info.class_counts)
+    check_scale(model, options.scale)
     if options.dry_run:
-        count = len(recipe.portraits) * options.best_of
-        plan = [f"draw {count} pictures with {painter.name}", f"write to {options.out}"]
-        explain_dry_run(options, plan)
+        count = len(names) or options.count
+        plan = [f"draw {count * options.best_of} pictures with {model.name}"]
+        explain_dry_run(options, [*plan, f"write to {options.out}"])
         return
-    recipe = replace(recipe, portraits=tuple(choose(painter, recipe.portraits, options)))
-    with progress("drawing", len(recipe.portraits), quiet=options.quiet) as advance:
-        pictures = painter.draw(recipe.portraits, advance)
-    grid = save(painter, recipe, pictures, options)
+    with progress("drawing", quiet=options.quiet) as advance:
+        if names:
+            seeds = [seed_of_name(name, fold_case=options.fold_case) for name in names]
+            rows = [model.portraits(pairs, 1, seed, options.best_of, advance) for seed in seeds]
+            recipe = model.painter.recipe([row[0] for row in rows], square_columns(len(rows)))
+            stems = [file_stem(name) for name in names]
+        else:
+            recipe = plan_recipe(model, options, pairs, each)
+            stems = [f"{options.seed}-{number:04d}" for number in range(len(recipe.portraits))]
+        if each and options.best_of > 1:
+            recipe = replace(recipe, portraits=tuple(best_in_cells(model, recipe, options, each)))
+        pictures = model.painter.draw(recipe.portraits, advance)
+    grid = save(model, recipe, pictures, stems, options, options.save)
     emit_json(
         {
-            "snapshot": painter.name,
+            "snapshot": model.name,
             "count": len(pictures),
-            "seed": options.seed,
+            "seed": None if names else options.seed,
             "attributes": list(options.attributes),
             "grid": grid,
             "out": str(options.out),
@@ -67,82 +76,91 @@ def run(options: GenerateOptions) -> None:
     )
 
 
-def open_painter(options: GenerateOptions, snapshot: Path | None) -> Painter:
-    """Load a snapshot on the device asked for."""
-    snapshot = find_snapshot(snapshot, options.workspace)
-    return Painter(load_snapshot(snapshot, choose_device(options.device, options.threads)))
+def check_options(options: GenerateOptions) -> None:
+    """Raises `UserError` for what cannot be."""
+    if not 1 <= options.count <= MOST_PICTURES:
+        raise UserError(f"--count must be 1 to {MOST_PICTURES}")
+    if not 1 <= options.best_of <= MOST_DRAWN_EACH:
+        raise UserError(f"--best-of must be 1 to {MOST_DRAWN_EACH}")
+    check_folder(options.out)
 
 
-def plan_recipe(painter: Painter, options: GenerateOptions) -> Recipe:
+def read_names(options: GenerateOptions) -> list[str]:
+    """The names of --name and --names, each once. Raises `UserError`."""
+    names = list(options.name)
+    for name in names:
+        seed_of_name(name)
+    if options.names is not None:
+        try:
+            lines = options.names.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise UserError("not a text file in UTF-8", where=str(options.names)) from None
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                with_place(line.strip(), f"{options.names}:{number}")
+                names.append(line.strip())
+        if not names:
+            raise UserError("no name in this file", where=str(options.names))
+    if len(names) > MOST_PICTURES:
+        raise UserError(f"{len(names)} names, at most {MOST_PICTURES} at once")
+    return list(dict.fromkeys(names))
+
+
+def with_place(name: str, where: str) -> None:
+    """Check a name; a mistake says where it stands."""
+    try:
+        seed_of_name(name)
+    except UserError as error:
+        raise UserError(error.what, where=where) from None
+
+
+def file_stem(name: str) -> str:
+    """A plain file name for any name: itself where it is plain, else its letters and a hash."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        return name
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24]
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    return f"{slug}-{digest}" if slug else digest
+
+
+def plan_recipe(
+    model: Model, options: GenerateOptions, pairs: Sequence[str], each: Sequence[str]
+) -> Recipe:
     """What to draw: a plain grid, or a labelled sheet where an attribute is asked for as `each`."""
-    vocabulary = painter.info.vocabulary
-    each, pairs = split_each(options.attributes, vocabulary)
-    portraits = ask(painter, pairs, options.count, options.seed)
-    warn_of_unseen(parse_attributes(pairs, vocabulary), vocabulary, painter.info.class_counts)
     if not each:
-        return painter.recipe(portraits, square_columns(options.count))
+        portraits = model.portraits(pairs, options.count, options.seed, options.best_of)
+        return model.painter.recipe(portraits, square_columns(options.count))
+    vocabulary = model.info.vocabulary
     drawn: list[Portrait] = []
     row_names: list[str] = []
     column_names: list[str] = []
-    for portrait in portraits:
+    for portrait in model.portraits(pairs, options.count, options.seed):
         sheet_portraits, rows, column_names = contact_portraits(
-            portrait, each, vocabulary, painter.info.class_counts
+            portrait, each, vocabulary, model.info.class_counts
         )
         drawn += sheet_portraits
         row_names += rows
     if len(drawn) > MOST_PICTURES:
         raise UserError(f"that makes {len(drawn)} pictures, at most {MOST_PICTURES}")
     return replace(
-        painter.recipe(drawn, len(column_names)),
+        model.painter.recipe(drawn, len(column_names)),
         column_names=tuple(column_names),
         row_names=tuple(row_names),
     )
 
 
-def choose(
-    painter: Painter, portraits: Sequence[Portrait], options: GenerateOptions
-) -> Sequence[Portrait]:
-    """With --best-of, each portrait in that z of the seed in which the classifier reads it best."""
-    if options.best_of == 1:
-        return portraits
-    classifier = find_classifier(painter.snapshot.path, painter.info, options.workspace)
-    reader = Reader(classifier, painter.info)
-    places = [portrait.index or 0 for portrait in portraits]
-    stride = max(places) + 1
-    latents = painter.snapshot.random_z(stride * options.best_of, options.seed).numpy()
-    draws = [
-        [
-            replace(portrait, z=latents[index], index=index)
-            for index in range(place, len(latents), stride)
-        ]
-        for portrait, place in zip(portraits, places, strict=True)
+def best_in_cells(
+    model: Model, recipe: Recipe, options: GenerateOptions, each: Sequence[str]
+) -> list[Portrait]:
+    """Each cell of a sheet in the best of the candidates that its character has."""
+    asked = [*model.asked_for(split_each(options.attributes, model.info.vocabulary)[1]), *each]
+    characters = model.candidates((), options.count, options.seed, options.best_of)
+    cells = [
+        replace(candidate, blend=cell.blend)
+        for cell in recipe.portraits
+        for candidate in characters[cell.index or 0]
     ]
-    total = len(portraits) * options.best_of
-    with progress("choosing", total, quiet=options.quiet) as advance:
-        return best_of(painter, reader, draws, advance)
-
-
-def save(
-    painter: Painter, recipe: Recipe, pictures: Pictures, options: GenerateOptions
-) -> str | None:
-    """Write single files, the grid, or both; the grid's path."""
-    vocabulary = painter.info.vocabulary
-    if options.save != "grid":
-        for number, (portrait, picture) in enumerate(zip(recipe.portraits, pictures, strict=True)):
-            single = recipe_to_json(painter.recipe([portrait]), vocabulary)
-            name = f"{options.seed}-{number:04d}.png"
-            write_bytes(options.out / name, png_bytes(picture, single))
-    if options.save == "files":
-        return None
-    grid = options.out / "grid.png"
-    write_bytes(grid, drawn_sheet(pictures, recipe, recipe_to_json(recipe, vocabulary)))
-    return str(grid)
-
-
-def drawn_sheet(pictures: Pictures, recipe: Recipe, content: dict[str, object]) -> bytes:
-    """The sheet of a recipe as a PNG."""
-    names = {"column_names": recipe.column_names, "row_names": recipe.row_names}
-    return png_bytes(sheet(pictures, recipe.columns or 1, **names), content)
+    return model.best(cells, options.best_of, asked)
 
 
 def draw_again(options: GenerateOptions, file: Path) -> None:
@@ -151,20 +169,22 @@ def draw_again(options: GenerateOptions, file: Path) -> None:
     found = snapshot_with_weights(snapshot_of(content, str(file)), options.workspace)
     # Where the right one is not here, reading the recipe for the usual one says so.
     fallback = found or find_snapshot(options.snapshot, options.workspace)
-    painter = open_painter(options, options.snapshot or fallback)
-    recipe = recipe_from_json(content, painter.info, str(file))
+    model = open_model(replace(options, snapshot=options.snapshot or fallback))
+    recipe = recipe_from_json(content, model.info, str(file))
     out = options.out / f"{file.stem}.png"
     if options.dry_run:
         explain_dry_run(options, [f"draw {len(recipe.portraits)} pictures into {out}"])
         return
-    if out.exists() and out.samefile(file):
-        raise UserError("this would replace the picture itself", hint="name another folder, --out")
-    pictures = painter.draw(recipe.portraits)
-    again = recipe_to_json(recipe, painter.info.vocabulary)
+    with suppress(FileNotFoundError):
+        if out.samefile(file):
+            hint = "name another folder, --out"
+            raise UserError("this would replace the picture itself", hint=hint)
+    pictures = model.painter.draw(recipe.portraits)
+    again = recipe_to_json(recipe, model.info.vocabulary)
     if recipe.is_sheet:
         write_bytes(out, drawn_sheet(pictures, recipe, again))
     else:
         write_bytes(out, png_bytes(pictures[0], again))
     emit_json(
-        {"snapshot": painter.name, "count": len(pictures), "recipe": str(file), "out": str(out)}
+        {"snapshot": model.name, "count": len(pictures), "recipe": str(file), "out": str(out)}
     )

@@ -97,34 +97,3 @@ class TrainOptions(DeviceOptions):
 
     checkpoint_interval_s: float = 60.0
     """Save the state at least this often."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerateOptions(DeviceOptions):
-    snapshot: Path | None = None
-    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
-    workspace's newest, else the one shipped."""
-
-    count: int = 16
-    """How many pictures; with an attribute asked for as `each`, how many characters."""
-
-    seed: int = 0
-    """The same seed, attributes and snapshot give the same pictures."""
-
-    out: Path = Path("avatars")
-    """Folder for the PNGs and grid.png."""
-
-    save: Literal["both", "grid", "files"] = "both"
-    """Single files, the grid, or both."""
-
-    best_of: int = 1
-    """Draw so many for each picture and keep the one in which the independent classifier (cached by
-    `python -m eval report`) sees best what was asked."""
-
-    recipe: Path | None = None
-    """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
-
-    attributes: tuple[str, ...] = ()
-    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. `random`
-    draws a class as the training faces have it (so does an attribute that is not named), `any`
-    leaves it to the generator, `each` (for one or two attributes) makes a sheet of all classes."""

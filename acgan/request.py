@@ -6,14 +6,17 @@ import difflib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cli import Command
+from acgan.make.chance import words
 from manifest.errors import UserError
 from manifest.vocabulary import UNKNOWN, Group, Vocabulary, load_vocabulary
 
-ANY = ("any", "")
+if TYPE_CHECKING:
+    from cli import Command
+
 RANDOM = "random"
 
 
@@ -71,7 +74,10 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
                 f"this snapshot has no attribute {name!r}",
                 hint=f"{guess}it knows {', '.join(vocabulary.names) or 'none'}",
             )
-        if value not in (*ANY, RANDOM):
+        if value == "":
+            classes = ", ".join(vocabulary.group(name).classes)
+            raise UserError(f"{name} needs a class", hint=f"one of: {classes}")
+        if value != RANDOM:
             vocabulary.group(name).index_of(value)
         asked[name] = value
     return asked
@@ -83,37 +89,43 @@ def _known(name: str, vocabulary: Vocabulary) -> Group | None:
     return next((group for group in found if group.name == name), None)
 
 
-def label_rows(
+def label_row(
     asked: Mapping[str, str],
     vocabulary: Vocabulary,
-    known_rows: Sequence[Sequence[int]],
-    count: int,
+    known_rows: Sequence[Sequence[int]] | np.ndarray,
     seed: int,
-) -> np.ndarray:
-    """Labels int64 [count, A] for a request.
+    index: int,
+) -> tuple[int, ...]:
+    """The label row [A] of picture `index` of a seed.
 
-    A class name is taken as it is; `any` leaves the attribute to the generator; `random`, and
-    whatever is not asked for, comes from a training face's own labels, one face per picture, chosen
-    among those that agree best with the classes asked for and, of these, leave least unknown.
+    A class that is asked for is taken as it is. The rest is as the training faces have it: the row
+    of one of them, chosen among those that agree best with the classes asked for and, of these,
+    leave least unknown. What even that face leaves unknown comes from another face that agrees as
+    well where there is one; an attribute of which no face is known stays unknown (-1).
     """
     fixed = {
         a: group.index_of(asked[group.name])
         for a, group in enumerate(vocabulary)
-        if asked.get(group.name, RANDOM) not in (*ANY, RANDOM)
+        if asked.get(group.name, RANDOM) != RANDOM
     }
-    table = np.asarray(known_rows, dtype=np.int64).reshape(len(known_rows), len(vocabulary))
-    if len(table) == 0:
-        table = np.full((1, len(vocabulary)), UNKNOWN, dtype=np.int64)
-    agreement = sum((table[:, a] == value).astype(int) for a, value in fixed.items())
-    if fixed:
-        table = table[agreement == agreement.max()]
+    everyone = np.asarray(known_rows, dtype=np.int64).reshape(len(known_rows), len(vocabulary))
+    if len(everyone) == 0:
+        everyone = np.full((1, len(vocabulary)), UNKNOWN, dtype=np.int64)
+    agreement = np.zeros(len(everyone), np.int64)
+    for a, place in fixed.items():
+        agreement += everyone[:, a] == place
+    table = everyone[agreement == agreement.max()] if fixed else everyone
     unknown = (np.delete(table, list(fixed), axis=1) == UNKNOWN).sum(axis=1)
-    table = table[unknown == unknown.min()]
-    generator = np.random.default_rng(seed)
-    rows = table[[int(generator.integers(len(table))) for _ in range(count)]]
-    for a, group in enumerate(vocabulary):
+    fullest = table[unknown == unknown.min()]
+    chance = words(seed, index, "labels", 1 + len(vocabulary))
+    row = fullest[int(chance[0]) % len(fullest)].copy()
+    for a in range(len(vocabulary)):
         if a in fixed:
-            rows[:, a] = fixed[a]
-        elif asked.get(group.name) in ANY:
-            rows[:, a] = UNKNOWN
-    return rows
+            row[a] = fixed[a]
+        elif row[a] == UNKNOWN:
+            for faces in (table, everyone):
+                known = faces[faces[:, a] != UNKNOWN, a]
+                if len(known):
+                    row[a] = known[int(chance[1 + a]) % len(known)]
+                    break
+    return tuple(int(place) for place in row)

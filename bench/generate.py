@@ -13,7 +13,7 @@ import torch
 from acgan.make.ask import ask
 from acgan.make.best_of import Reader, find_classifier
 from acgan.make.export import describe, onnx_session, to_onnx
-from acgan.make.interpolate import morph
+from acgan.make.morph import morph
 from acgan.make.painter import Painter
 from acgan.make.path import largest_step
 from acgan.make.snapshots import find_snapshot

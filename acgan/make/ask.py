@@ -1,4 +1,4 @@
-"""From a request (attributes by name, `random`, `any`, a seed) to portraits."""
+"""From a request (attributes by name, a seed) to portraits."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from acgan.make.chance import SEED_BITS, latent
 from acgan.make.painter import Painter
 from acgan.make.recipe import Portrait
-from acgan.request import RANDOM, label_rows, parse_attributes
+from acgan.request import RANDOM, label_row, parse_attributes
 from manifest.errors import UserError
 from manifest.vocabulary import UNKNOWN, Group, Vocabulary
 
 log = logging.getLogger(__name__)
 EACH = "each"
-MOST_SEED = 2**53 - 1  # what JSON carries exactly
+MOST_SEED = 2**SEED_BITS - 1
 
 
 def check_seed(seed: int) -> int:
@@ -27,19 +28,28 @@ def check_seed(seed: int) -> int:
 
 
 def ask(
-    painter: Painter, pairs: Sequence[str] | Mapping[str, str], count: int, seed: int
+    painter: Painter,
+    asked: Sequence[str] | Mapping[str, str],
+    count: int,
+    seed: int,
+    best_of: int = 1,
 ) -> list[Portrait]:
-    """`count` portraits of a seed; picture i is the same whatever the count."""
+    """`count` portraits of a seed; picture i is the same whatever the count.
+
+    With `best_of` N there are N portraits in a row for each: the candidates, of the same labels.
+    """
     check_seed(seed)
     info = painter.info
-    pairs = [f"{k}={v}" for k, v in pairs.items()] if isinstance(pairs, Mapping) else pairs
-    asked = parse_attributes(pairs, info.vocabulary)
-    rows = label_rows(asked, info.vocabulary, info.label_rows, count, seed)
-    latents = painter.snapshot.random_z(count, seed).numpy()
-    return [
-        Portrait(z, ((1.0, tuple(map(int, row))),), seed, index)
-        for index, (z, row) in enumerate(zip(latents, rows, strict=True))
-    ]
+    pairs = [f"{k}={v}" for k, v in asked.items()] if isinstance(asked, Mapping) else asked
+    classes = parse_attributes(pairs, info.vocabulary)
+    distribution = info.extra.get("z_distribution", "normal")
+    portraits = []
+    for index in range(count):
+        row = label_row(classes, info.vocabulary, painter.label_rows, seed, index)
+        for candidate in range(best_of):
+            z = latent(seed, index, candidate, info.z_dim, distribution)
+            portraits.append(Portrait(z, ((1.0, row),), seed, index, candidate, best_of))
+    return portraits
 
 
 def split_each(pairs: Sequence[str], vocabulary: Vocabulary) -> tuple[list[str], list[str]]:
@@ -88,7 +98,7 @@ def warn_of_unseen(
     """Say which of the classes asked for no training face had: what is drawn is a guess."""
     for name, value in asked.items():
         group = vocabulary.group(name)
-        place = group.index_of(value) if value not in ("any", RANDOM) else UNKNOWN
+        place = group.index_of(value) if value != RANDOM else UNKNOWN
         seen = seen_classes(group, counts.get(name, ()))
         if place != UNKNOWN and place not in seen:
             log.warning(

@@ -1,4 +1,4 @@
-"""Best of N: the independent classifier picks, out of several drawings, what was asked for."""
+"""Best of N: of several drawings the one that shows what was asked for and looks most real."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acgan.make.painter import Painter, Pictures
-from acgan.make.recipe import Portrait
+from acgan.make.painter import Pictures
 from manifest.errors import UserError
 from manifest.files import check_schema_version
 from manifest.runs import SnapshotInfo
@@ -49,16 +48,32 @@ class Reader:
         features, scores = self._net(batch)
         return features.numpy(), scores.numpy()
 
-    def score(self, pictures: Pictures, rows: Sequence[Sequence[int]]) -> npt.NDArray[np.float32]:
-        """The log-probability of the labels asked for, unknown ones left out; [N]."""
-        _, scores = self.read(pictures)
-        total = np.zeros(len(pictures), np.float32)
+    def score_of(
+        self, scores: npt.NDArray[np.float32], rows: Sequence[Sequence[int]]
+    ) -> npt.NDArray[np.float32]:
+        """The log-probability of label rows, unknown ones left out; [N]."""
+        total = np.zeros(len(scores), np.float32)
         for place, row in enumerate(rows):
             for group, index in enumerate(row):
                 column = self._columns[group].get(index)
                 if index != UNKNOWN and column is not None:
                     total[place] += scores[place, column]
         return total
+
+    def count_right(
+        self,
+        scores: npt.NDArray[np.float32],
+        rows: Sequence[Sequence[int]],
+        groups: Sequence[int],
+    ) -> npt.NDArray[np.int64]:
+        """Of how many of these groups the likeliest class is the one of the row; [N]."""
+        right = np.zeros(len(scores), np.int64)
+        for group in groups:
+            classes, columns = list(self._columns[group]), list(self._columns[group].values())
+            if classes:
+                likeliest = np.array(classes)[scores[:, columns].argmax(axis=1)]
+                right += likeliest == [row[group] for row in rows]
+        return right
 
 
 def _open(path: Path) -> tuple[bytes, dict[str, Any]]:
@@ -113,16 +128,63 @@ def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path
     )
 
 
-def best_of(
-    painter: Painter,
-    reader: Reader,
-    draws: Sequence[Sequence[Portrait]],
-    advance: Callable[..., None] = lambda *_: None,
-) -> list[Portrait]:
-    """From each list of portraits (one per draw, all with the same labels) the best read one."""
-    chosen = []
-    for same in draws:
-        pictures = painter.draw(same, advance)
-        scores = reader.score(pictures, [portrait.labels for portrait in same])
-        chosen.append(same[int(scores.argmax())])
-    return chosen
+class Picker:
+    """Chooses among drawings: those whose asked classes are read right, by how real they look.
+
+    Without a realness net, by how well the classifier reads all labels.
+    """
+
+    def __init__(self, info: SnapshotInfo, reader: Reader | None, realness: Any) -> None:
+        self._names = info.vocabulary.names
+        self._reader, self._realness = reader, realness
+
+    def rank(
+        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str] = ()
+    ) -> list[tuple[int, float]]:
+        """(asked attributes read right, score) of each picture uint8 [N,S,S,3]; more is better."""
+        groups = [self._names.index(name) for name in asked]
+        right, scores = np.zeros(len(pictures), np.int64), None
+        if self._reader is not None:
+            _, found = self._reader.read(pictures)
+            right = self._reader.count_right(found, rows, groups)
+            scores = self._reader.score_of(found, rows)
+        if self._realness is not None:
+            scores = self._realness.score(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+        return [(int(r), float(s)) for r, s in zip(right, np.asarray(scores), strict=True)]
+
+    def choose(
+        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str], each: int
+    ) -> list[int]:
+        """Of every `each` pictures in a row the place of the best; the first among equals."""
+        ranks = self.rank(pictures, rows, asked)
+        return [
+            max(range(start, start + each), key=lambda place: (ranks[place], -place))
+            for start in range(0, len(ranks), each)
+        ]
+
+
+def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
+    """The nets that judge a snapshot's drawings. Raises `UserError` when there is none."""
+    realness = find_realness(snapshot)
+    try:
+        reader = Reader(find_classifier(snapshot, info, workspace), info)
+    except UserError:
+        if realness is None:
+            raise
+        reader = None
+    return Picker(info, reader, realness)
+
+
+def realness_file(snapshot: Path) -> Path:
+    """Where a snapshot's realness net lies, if it has one."""
+    return snapshot.with_name(f"{snapshot.stem}.realness.onnx")
+
+
+def find_realness(snapshot: Path) -> Any:
+    """The realness net beside a snapshot, or None."""
+    path = realness_file(snapshot)
+    if not path.is_file():
+        return None
+    from acgan.realness import Realness
+
+    return Realness.load(path)

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from acgan.make.animate import check_film, enlarge, fitting_scale, gif_bytes, write_mp4
-from acgan.make.ask import ask
+from acgan.make.command import open_model
+from acgan.make.morph import morph
 from acgan.make.options import InterpolateOptions
 from acgan.make.painter import Painter, Pictures
-from acgan.make.path import even_path
-from acgan.make.recipe import (
-    Portrait,
-    png_bytes,
-    read_recipe_file,
-    recipe_from_json,
-    recipe_to_json,
-)
+from acgan.make.recipe import Portrait, png_bytes, recipe_to_json
 from acgan.make.sheet import sheet
-from acgan.make.snapshots import open_painter
+from acgan.model import Model
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
 from manifest.files import check_folder, write_bytes
 
 MOST_FRAMES, MOST_KEYS = 1000, 50
 WIDTH_PX = 192
-LOOK_PX = 16
 
 
 @dataclass(frozen=True)
@@ -48,12 +40,13 @@ def run(options: InterpolateOptions) -> None:
     check_bounds(options)
     check_film(options.scale, options.fps)
     check_folder(options.out)
-    painter = open_painter(options)
+    model = open_model(options)
+    painter = model.painter
     keys = [read_key(text) for text in options.keys]
     if options.dry_run:
         explain_dry_run(options, [f"draw {options.frames} pictures with {painter.name}"])
         return
-    portraits = [key_portrait(painter, key, options) for key in keys]
+    portraits = [key_portrait(model, key, options) for key in keys]
     portraits += portraits[:1] if options.loop else []
     with progress("drawing", quiet=options.quiet) as advance:
         path = morph(painter, portraits, options.frames, advance)
@@ -89,40 +82,12 @@ def read_key(text: str) -> Key:
     return Key(text, others, int(seeds[0]) if seeds else None)
 
 
-def key_portrait(painter: Painter, key: Key, options: InterpolateOptions) -> Portrait:
+def key_portrait(model: Model, key: Key, options: InterpolateOptions) -> Portrait:
     """The portrait of a keyframe; what it leaves open comes from the command's own options."""
     if key.file is not None:
-        content = read_recipe_file(key.file)
-        return recipe_from_json(content, painter.info, str(key.file)).portraits[0]
+        return model.portrait(key.file)
     seed = options.seed if key.seed is None else key.seed
-    return ask(painter, [*options.attributes, *key.pairs], 1, seed)[0]
-
-
-def morph(
-    painter: Painter,
-    keys: Sequence[Portrait],
-    frames: int,
-    advance: Callable[..., None] = lambda *_: None,
-) -> list[Portrait]:
-    """Portraits on the way through all keys, in steps that look equally large."""
-
-    def features(portraits: Sequence[Portrait]) -> npt.NDArray[np.floating]:
-        return coarse_look(painter.draw(portraits, advance))
-
-    distribution = painter.info.extra.get("z_distribution", "normal")
-    return even_path(keys, frames, features, distribution)
-
-
-def coarse_look(pictures: Pictures) -> npt.NDArray[np.float32]:
-    """Pictures uint8 [N,S,S,3] -> features [N,F]: colours of a coarse raster.
-
-    Fine lines that shift by a pixel count little, a change of shape or colour counts in full.
-    """
-    count, size = pictures.shape[:2]
-    cell = max(1, size // LOOK_PX)
-    side = size // cell
-    cells = pictures[:, : side * cell, : side * cell].astype(np.float32)
-    return cells.reshape(count, side, cell, side, cell, 3).mean(axis=(2, 4)).reshape(count, -1)
+    return model.portraits([*options.attributes, *key.pairs], 1, seed)[0]
 
 
 def write_path(

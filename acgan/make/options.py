@@ -1,4 +1,4 @@
-"""The options of `traverse`, `interpolate`, `export`, `package` and `serve`. No torch here."""
+"""The options of the commands that use a trained snapshot. No torch here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Literal
 
 from acgan.options import DeviceOptions
 from cli.options import CommonOptions
+
+ScaleBy = Literal["smooth", "pixels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,73 @@ class DrawOptions(DeviceOptions):
     """The same seed, attributes and snapshot give the same pictures."""
 
     attributes: tuple[str, ...] = ()
-    """name=class pairs, as in hair_color=blue smile=random hat=any; --hair-color blue is the same.
-    `random` draws a class as the training faces have it, `any` leaves it to the generator."""
+    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
+    named, or `random`, is drawn as the training faces have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(DrawOptions):
+    """Draw avatars to order: single PNGs and a grid."""
+
+    count: int = 16
+    """How many pictures; with an attribute asked for as `each`, how many characters."""
+
+    out: Path = Path("avatars")
+    """Folder for the PNGs and grid.png."""
+
+    save: Literal["both", "grid", "files"] = "both"
+    """Single files, the grid, or both."""
+
+    best_of: int = 1
+    """Draw so many for each picture and keep the one that shows what was asked (to a classifier
+    that the generator has never met) and looks most real."""
+
+    name: tuple[str, ...] = ()
+    """Draw the faces of these names, for ever the same with one model; --count and --seed do not
+    matter then."""
+
+    names: Path | None = None
+    """A text file with a name on each line, as --name."""
+
+    fold_case: bool = False
+    """Names that differ by their case alone have one face."""
+
+    scale: int = 1
+    """Enlarge single files this many times."""
+
+    scale_by: ScaleBy = "smooth"
+    """How: smooth, or pixels, which keeps squares."""
+
+    recipe: Path | None = None
+    """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
+
+    attributes: tuple[str, ...] = ()
+    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
+    named, or `random`, is drawn as the training faces have it; `each` (for one or two attributes)
+    makes a sheet of all classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaryOptions(DrawOptions):
+    """Draw avatars near an earlier one, or the same one with other attributes."""
+
+    picture: Path | None = None
+    """The PNG or recipe of the earlier one. Its attributes stay unless others are named."""
+
+    count: int = 8
+    """How many."""
+
+    strength: float = 0.3
+    """How different: 0 is the same face, 1 any other of the same attributes."""
+
+    scale: int = 1
+    """Enlarge single files this many times."""
+
+    scale_by: ScaleBy = "smooth"
+    """How: smooth, or pixels, which keeps squares."""
+
+    out: Path = Path("variations")
+    """Folder for the PNGs and grid.png."""
 
 
 @dataclass(frozen=True, kw_only=True)

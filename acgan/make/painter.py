@@ -35,6 +35,7 @@ class Painter:
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.info = snapshot.info
+        self.label_rows = np.asarray(self.info.label_rows, np.int64)
         self._mixing = with_mixed_embeddings(snapshot.generator)
         starts = np.cumsum([0, *(size + 1 for size in self.info.vocabulary.sizes)])
         self._starts, self._table_rows = starts[:-1], int(starts[-1])

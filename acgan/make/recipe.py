@@ -32,13 +32,16 @@ MOST_LATENT = 100.0
 class Portrait:
     """One picture to draw: z float32 [z_dim] and label rows with weights that sum to one.
 
-    `seed` and `index` say where z came from; they are for people, z is what counts.
+    The rest says where z came from, for people: the seed, the place in its row, and that the
+    `candidate`th (from 0) of `best_of` drawings was chosen. z is what counts.
     """
 
     z: npt.NDArray[np.float32]
     blend: tuple[tuple[float, tuple[int, ...]], ...]
     seed: int | None = None
     index: int | None = None
+    candidate: int = 0
+    best_of: int = 1
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -87,6 +90,8 @@ def _portrait_to_json(portrait: Portrait, vocabulary: Vocabulary) -> dict[str, A
         return {name: value for name, value in vocabulary.decode(row).items() if value}
 
     content: dict[str, Any] = {"seed": portrait.seed, "index": portrait.index}
+    if portrait.best_of > 1:
+        content |= {"candidate": portrait.candidate, "best_of": portrait.best_of}
     if len(portrait.blend) == 1:
         content["attributes"] = known(portrait.blend[0][1])
     else:
@@ -158,7 +163,14 @@ def _read_portrait(item: Mapping[str, Any], info: SnapshotInfo) -> Portrait:
         sum(weights), 1, abs_tol=1e-3
     ):
         raise ValueError("the weights of a blend must sum to one")
-    return Portrait(z, blend, _number(item.get("seed")), _number(item.get("index")))
+    return Portrait(
+        z,
+        blend,
+        _number(item.get("seed")),
+        _number(item.get("index")),
+        int(item.get("candidate", 0)),
+        int(item.get("best_of", 1)),
+    )
 
 
 def _encode(attributes: Mapping[str, str], vocabulary: Vocabulary) -> list[int]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+
+from acgan.make.recipe import Recipe, png_bytes
 
 GAP_PX = 2
 TEXT_PX = 11
@@ -50,6 +53,12 @@ def sheet(
         y = top + row * (height + GAP_PX) + height / 2
         pen.text((left - MARGIN_PX, y), name, "black", font, anchor="rm")
     return np.array(image)
+
+
+def drawn_sheet(pictures: Pictures, recipe: Recipe, content: dict[str, Any]) -> bytes:
+    """The sheet of a recipe as a PNG that carries it."""
+    names = {"column_names": recipe.column_names, "row_names": recipe.row_names}
+    return png_bytes(sheet(pictures, recipe.columns or 1, **names), content)
 
 
 def _text_width(names: Sequence[str]) -> int:

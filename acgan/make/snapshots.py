@@ -5,10 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from acgan.devices import choose_device
-from acgan.make.options import DrawOptions
-from acgan.make.painter import Painter
-from acgan.snapshot import load_snapshot
 from manifest.errors import UserError
 from manifest.runs import read_snapshot_info
 from manifest.workspace import Workspace
@@ -73,9 +69,3 @@ def snapshot_with_weights(weights_sha256: str, workspace: Path) -> Path | None:
             if read_snapshot_info(path).weights_sha256 == weights_sha256:
                 return path
     return None
-
-
-def open_painter(options: DrawOptions) -> Painter:
-    """Load the snapshot that the options ask for."""
-    device = choose_device(options.device, options.threads)
-    return Painter(load_snapshot(find_snapshot(options.snapshot, options.workspace), device))

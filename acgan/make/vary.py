@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from torch.special import ndtr, ndtri
 
+from acgan.make.chance import normals
 from acgan.make.recipe import Portrait
 
 
@@ -18,12 +17,12 @@ def vary(
 
     z turns towards fresh noise and keeps its distribution: cos(a) z + sin(a) noise.
     """
-    random = np.random.default_rng(seed)
-    noise = random.standard_normal((count, len(portrait.z))).astype(np.float32)
+    rows = [normals(seed, index, "vary", len(portrait.z)) for index in range(count)]
+    noise = np.array(rows, np.float32).reshape(count, len(portrait.z))
     angle = strength * np.pi / 2
     uniform = distribution == "uniform"
     start = ndtri(torch.from_numpy(portrait.z).clip(1e-4, 1 - 1e-4)) if uniform else portrait.z
     turned = np.cos(angle) * np.asarray(start) + np.sin(angle) * noise
     if uniform:
         turned = ndtr(torch.from_numpy(turned)).numpy()
-    return [replace(portrait, z=z.astype(np.float32), index=None) for z in turned]
+    return [Portrait(z.astype(np.float32), portrait.blend) for z in turned]

@@ -17,7 +17,7 @@ from acgan.make.ask import class_label, phrase
 from acgan.make.painter import Painter, snapshot_name
 from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.snapshots import all_snapshots
-from acgan.request import ANY, RANDOM
+from acgan.request import RANDOM
 from acgan.snapshot import load_snapshot
 from manifest.errors import UserError
 from manifest.runs import SnapshotInfo, read_snapshot_info
@@ -89,7 +89,6 @@ class Library:
         return {
             group.name: [
                 ("Random\nas in training", RANDOM),
-                ("Any\nleft open", ANY[0]),
                 *(
                     (
                         option_text(
@@ -123,7 +122,7 @@ def unseen(info: SnapshotInfo, asked: Mapping[str, str]) -> list[str]:
     table: Any = np.asarray(info.label_rows, np.int64).reshape(-1, len(info.vocabulary))
     never, known = [], []
     for column, group in enumerate(info.vocabulary):
-        if asked.get(group.name, RANDOM) in (RANDOM, *ANY):
+        if asked.get(group.name, RANDOM) == RANDOM:
             continue
         place = group.index_of(asked[group.name])
         words = phrase(group, asked[group.name])

@@ -14,7 +14,8 @@ from PIL import Image
 
 from acgan.make.animate import enlarge, fitting_scale, gif_bytes, there_and_back
 from acgan.make.ask import MOST_SEED, ask, phrase
-from acgan.make.interpolate import morph
+from acgan.make.morph import morph
+from acgan.make.move import column_names, moved, parse_move, strongest_number
 from acgan.make.painter import Painter, Pictures
 from acgan.make.recipe import (
     Portrait,
@@ -25,9 +26,8 @@ from acgan.make.recipe import (
     snapshot_of,
 )
 from acgan.make.sheet import sheet
-from acgan.make.traverse import column_names, moved, parse_move, strongest_number
 from acgan.make.vary import vary
-from acgan.request import ANY, RANDOM
+from acgan.request import RANDOM
 from acgan.serve.cupboard import Cupboard
 from acgan.serve.library import Library
 from manifest.errors import UserError
@@ -190,10 +190,10 @@ class Studio:
         return Shown(name, recipe.portraits[0])
 
     def attributes_of(self, shown: Shown) -> dict[str, str]:
-        """The settings that ask for this portrait: a class, or `any` where it is unknown."""
+        """The settings that ask for this portrait: a class, or `random` where it is unknown."""
         vocabulary = self.library.infos[shown.snapshot].vocabulary
         decoded = vocabulary.decode(shown.portrait.labels)
-        return {name: value or ANY[0] for name, value in decoded.items()}
+        return {name: value or RANDOM for name, value in decoded.items()}
 
     def caption(self, shown: Shown) -> str:
         """The attributes of a portrait in words."""

@@ -12,7 +12,7 @@ from acgan.ema import ema_decay, update_ema
 from acgan.feed import drop_labels, sampling_weights
 from acgan.make.ask import warn_of_unseen
 from acgan.nets.blocks import BatchNorm, LabelEmbedding, base_and_doublings, icnr_
-from acgan.request import fold_attributes, label_rows, parse_attributes
+from acgan.request import fold_attributes, label_row, parse_attributes
 from acgan.rundir import Budget
 from acgan.snapshot import draw_z, to_uint8
 from acgan.state import rate_share
@@ -131,6 +131,8 @@ def test_wrong_attributes_are_named() -> None:
     assert parse_attributes(["hair-color=red"], VOCABULARY) == {"hair_color": "red"}
     with pytest.raises(UserError, match="did you mean hair_color"):
         parse_attributes(["hair_colour=red"], VOCABULARY)
+    with pytest.raises(UserError, match="no class 'any'"):
+        parse_attributes(["hair_color=any"], VOCABULARY)
     with pytest.raises(UserError, match="one of: red, green, blue"):
         parse_attributes(["hair_color=pink"], VOCABULARY)
     with pytest.raises(UserError, match=r"--smile wants a value \(yes or no\)"):
@@ -145,7 +147,7 @@ def test_a_class_that_training_never_saw_is_said(caplog: pytest.LogCaptureFixtur
     counts = {"hair_color": [3, 0, 2], "smile": [4, 1]}
     warn_of_unseen({"hair_color": "red", "smile": "yes"}, VOCABULARY, counts)
     assert not caplog.records
-    warn_of_unseen({"hair_color": "green", "smile": "any"}, VOCABULARY, counts)
+    warn_of_unseen({"hair_color": "green", "smile": "random"}, VOCABULARY, counts)
     (said,) = (record.getMessage() for record in caplog.records)
     assert "green hair" in said
     assert "red, blue" in said
@@ -153,12 +155,17 @@ def test_a_class_that_training_never_saw_is_said(caplog: pytest.LogCaptureFixtur
 
 def test_label_rows() -> None:
     table = [[0, 1, 1], [0, 2, 0], [1, 1, -1]]
-    rows = label_rows({"hair_color": "red", "smile": "any"}, VOCABULARY, table, 20, 0)
-    assert (rows[:, 0] == 0).all()
-    assert (rows[:, 2] == -1).all()
-    assert set(rows[:, 1].tolist()) == {1, 2}
-    unseen = label_rows({"hair_color": "blue"}, VOCABULARY, table, 5, 0)
-    assert (unseen[:, 0] == 2).all()
+
+    def rows(asked: dict[str, str]) -> np.ndarray:
+        return np.array([label_row(asked, VOCABULARY, table, 0, i) for i in range(40)])
+
+    red = rows({"hair_color": "red"})
+    assert (red[:, 0] == 0).all()
+    assert {tuple(row) for row in red[:, 1:].tolist()} == {(1, 1), (2, 0)}
+    assert (rows({"hair_color": "blue"})[:, 0] == 2).all()
+    # What the only agreeing face leaves unknown comes from the others.
+    assert set(rows({"hair_color": "green"})[:, 2].tolist()) == {0, 1}
+    assert label_row({}, VOCABULARY, [], 0, 0) == (-1, -1, -1)
 
 
 def test_batch_norm_over_processes_takes_bf16(monkeypatch: pytest.MonkeyPatch) -> None:

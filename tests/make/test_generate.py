@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from acgan import generate
+from acgan.make.ask import ask
 from acgan.make.best_of import Reader, find_classifier
+from acgan.make.options import GenerateOptions
 from acgan.make.painter import Painter
-from acgan.options import GenerateOptions
 from acgan.snapshot import load_snapshot
 from eval.classifier import Judge
 from eval.standalone import keep_standalone
@@ -129,7 +130,7 @@ def test_best_of_takes_what_the_classifier_sees_best(judged: Path, painter: Pain
                 recipe = json.loads(image.info["avatar-recipe"])
                 pictures.append(np.array(image))
             rows.append(painter.info.vocabulary.encode(recipe["pictures"][0]["attributes"]))
-        return reader.score(np.stack(pictures), rows)
+        return reader.score_of(reader.read(np.stack(pictures))[1], rows)
 
     asked = {"count": 6, "attributes": ("hair_color=blue", "eye_color=red", "smile=1")}
     draw(judged, judged / "plain", **asked)
@@ -156,7 +157,7 @@ def test_a_damaged_classifier_is_one_line(judged: Path) -> None:
 
 def test_threads_do_not_change_the_bits(workspace: Path) -> None:
     snapshot = load_snapshot(workspace / "runs/00001-tiny/snapshots/0000001000.json")
-    portraits = generate.ask(Painter(snapshot), [], 3, 0)
+    portraits = ask(Painter(snapshot), [], 3, 0)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)

@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from acgan.make.animate import check_film
 from acgan.make.ask import ask, contact_portraits
-from acgan.make.interpolate import coarse_look, morph, read_key
+from acgan.make.interpolate import read_key
+from acgan.make.morph import coarse_look, morph
+from acgan.make.move import LatentMove, column_names, moved, parse_move, strongest_number
 from acgan.make.painter import Painter
 from acgan.make.path import between, even_path, largest_step, share_out, slerp
 from acgan.make.recipe import Portrait
-from acgan.make.traverse import LatentMove, column_names, moved, parse_move, strongest_number
 from manifest import UserError
 
 

@@ -15,10 +15,9 @@ import torch
 
 from acgan import generate
 from acgan.make import package
-from acgan.make.options import PackageOptions
+from acgan.make.options import GenerateOptions, PackageOptions
 from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.snapshots import SHIPPED, find_snapshot, shipped_snapshots
-from acgan.options import GenerateOptions
 from acgan.snapshot import load_snapshot
 from eval.classifier import Judge
 from eval.standalone import keep_standalone
@@ -180,6 +179,21 @@ def test_an_installed_project_draws_in_an_empty_folder(home: Path, tmp_path: Pat
     )
     assert said["snapshot"] == "tiny"
     assert (tmp_path / "empty/avatars/0-0001.png").is_file()
+    assert (tmp_path / "installed/acgan/py.typed").is_file()
+    code = (
+        "import acgan\n"
+        "model = acgan.load('tiny')\n"
+        "face = model.draw(hair_color='blue', count=2, seed=7, best_of=2)[1]\n"
+        "face.save('face.png')\n"
+        "assert model.again('face.png').tobytes() == face.tobytes()\n"
+        "print(acgan.__file__)\n"
+    )
+    python = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "empty", capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+    )  # fmt: skip
+    assert python.returncode == 0, python.stderr
+    assert str(tmp_path / "installed") in python.stdout
 
 
 @pytest.mark.parametrize("snapshot", shipped_snapshots() or [None])

@@ -29,7 +29,7 @@ def recipe_of(painter: Painter, count: int = 1) -> dict[str, Any]:
 
 
 def test_a_png_gives_its_picture_again_bit_for_bit(painter: Painter) -> None:
-    portraits = ask(painter, ["eye_color=any"], 5, 11)
+    portraits = ask(painter, ["eye_color=random"], 5, 11)
     mixed = between(portraits[0], portraits[1], 0.3, "normal")
     for portrait in (portraits[3], mixed):
         together = painter.draw([portraits[0], portrait])[1]
