@@ -109,6 +109,14 @@ def make_plan(options: TrainOptions) -> Plan:
         "kimg": options.kimg,
     }
     found = None if options.fresh else find_run(workspace, training)
+    if found is None and not options.fresh:
+        other = find_run(workspace, training, any_data=True)
+        if other is not None:
+            log.warning(
+                "%s was trained on other faces or labels than are in %s now: this is a new run",
+                other,
+                faces.path,
+            )
     return Plan(
         options=options,
         settings=settings,

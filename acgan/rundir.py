@@ -64,8 +64,11 @@ def resolve_budget(options: TrainOptions) -> Budget:
     )
 
 
-def find_run(workspace: Workspace, training: dict[str, Any]) -> Path | None:
-    """The newest run that was asked for exactly this training, finished or not."""
+def find_run(
+    workspace: Workspace, training: dict[str, Any], *, any_data: bool = False
+) -> Path | None:
+    """The newest run that was asked for exactly this training, finished or not; with `any_data`
+    on whatever faces and labels."""
     wanted = json.loads(json.dumps(training))
     if not workspace.runs.is_dir():
         return None
@@ -74,7 +77,10 @@ def find_run(workspace: Workspace, training: dict[str, Any]) -> Path | None:
             found = read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
         except UserError:
             continue
-        if found.get("training") == wanted:
+        asked = found.get("training")
+        if any_data and isinstance(asked, dict):
+            asked = asked | {"dataset_id": wanted["dataset_id"]}
+        if asked == wanted:
             return path
     return None
 

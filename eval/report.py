@@ -24,6 +24,7 @@ from eval.scores import Scores, plain
 from eval.summary import summarise
 from eval.verdicts import verdicts_of
 from manifest.errors import UserError
+from manifest.faces import find_face_set
 from manifest.runs import read_snapshot_info
 from manifest.workspace import Workspace
 
@@ -80,13 +81,15 @@ def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> S
 
 
 def _faces_of(home: Workspace, dataset_id: str) -> Path:
-    """The face set with this dataset id, else the newest one (said in the log)."""
-    for table in sorted(home.faces.glob("*/dataset.json")):
-        if f'"{dataset_id}"' in table.read_text(encoding="utf-8"):
-            return table.parent
+    """The face set that has this dataset id now, else the newest one (said in the log)."""
+    found = find_face_set(home.faces, dataset_id)
+    if found is not None:
+        return found
     newest = home.newest_face_set()
     log.warning(
-        "the face set that the snapshot was trained on is not here; scoring against %s", newest
+        "the faces and labels that the snapshot was trained on are not here, or have changed "
+        "since; scoring against %s as it is now",
+        newest,
     )
     return newest
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from manifest.errors import UserError
 from manifest.files import atomic_file, read_csv, read_json, write_csv
+from manifest.identity import hash_rows, picture_hashes
 from manifest.vocabulary import Vocabulary
 
 FACES_SCHEMA_VERSION = 1
@@ -51,10 +53,15 @@ REJECT_COLUMNS = ("picture", "post", "face", "reason", "value")
 
 @dataclass(frozen=True)
 class FaceSet:
-    """A face set with every table read and checked; `labels` is int64 [N, A], -1 for unknown."""
+    """A face set with every table read and checked; `labels` is int64 [N, A], -1 for unknown.
+
+    `dataset_id` is the hash of all rows, labels and pictures as they are now, `pictures_id` that of
+    the pictures in their order. `info` is what `dataset.json` says, its own id among it.
+    """
 
     path: Path
     dataset_id: str
+    pictures_id: str
     image_size: int
     vocabulary: Vocabulary
     file_names: tuple[str, ...]
@@ -76,16 +83,15 @@ class FaceSet:
 def packed_path(face_set: FaceSet) -> Path:
     """Where all pictures lie in one file for memory mapping: uint8 .npy [N, 3, S, S], row order.
 
-    `preprocess tag` and `import` write it. The dataset id in its name ties it to the pictures, the
-    digits behind that to the rows and their order (somebody may sort or cut `faces.csv`), so a
-    file that is there is the right one. A reader that finds none packs `images/` anew.
+    `preprocess` writes it. The hash of the pictures in its name ties it to their content and order,
+    so a file that is there is the right one. A reader that finds none packs `images/` anew.
     """
-    return face_set.path / packed_name(face_set.dataset_id, face_set.file_names)
+    return face_set.path / packed_name(face_set.pictures_id)
 
 
-def packed_name(dataset_id: str, file_names: Iterable[str]) -> str:
-    """The packed file's name for these rows."""
-    return f"packed-{dataset_id}-{hash_rows([file_names], ())[:8]}.npy"
+def packed_name(pictures_id: str) -> str:
+    """The packed file's name for these pictures."""
+    return f"packed-{pictures_id}.npy"
 
 
 def write_packed(path: Path, count: int, size: int, parts: Iterable[npt.NDArray[np.uint8]]) -> None:
@@ -104,14 +110,13 @@ def split_of(group: str) -> Split:
     return "test" if draw < TEST_SHARE else "train"
 
 
-def hash_rows(rows: Iterable[Iterable[object]], picture_hashes: Iterable[str]) -> str:
-    """The dataset id: 16 hex digits over all rows (faces and attributes) and pictures, in order."""
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(("\x1f".join(map(str, row)) + "\n").encode())
-    for picture_hash in picture_hashes:
-        digest.update(picture_hash.encode())
-    return digest.hexdigest()[:16]
+def dataset_id_of(
+    vocabulary: Vocabulary, faces: Iterable[FaceRow], labels: Labels, hashes: Iterable[str]
+) -> str:
+    """The hash of class names, rows, labels (in the vocabulary's order) and pictures."""
+    rows: list[Iterable[object]] = [repr(vocabulary.to_json())]
+    rows += [(*astuple(face), *labels.get(face.file_name, {}).values()) for face in faces]
+    return hash_rows(rows, hashes)
 
 
 def read_faces(path: Path) -> list[FaceRow]:
@@ -146,46 +151,50 @@ def read_face_set(path: Path) -> FaceSet:
             raise UserError(f"{key!r} is missing", where=str(path / "dataset.json"))
     vocabulary = Vocabulary.from_json(info["vocabulary"], str(path / "dataset.json"))
     faces = read_faces(path)
-    labels_by_name = _read_attributes(path, vocabulary)
-    missing = [face.file_name for face in faces if face.file_name not in labels_by_name]
+    labels = read_labels(path, vocabulary)
+    missing = [face.file_name for face in faces if face.file_name not in labels]
     if missing:
         raise UserError(
             f"{len(missing)} faces have no row, the first is {missing[0]}",
             where=str(path / "attributes.csv"),
             hint="run `python -m preprocess tag` again",
         )
+    hashes = picture_hashes(path, [face.file_name for face in faces])
+    rows = [vocabulary.encode(labels[face.file_name]) for face in faces]
     return FaceSet(
         path=path,
-        dataset_id=str(info["dataset_id"]),
+        dataset_id=dataset_id_of(vocabulary, faces, labels, hashes),
+        pictures_id=hash_rows((), hashes),
         image_size=int(info["image_size"]),
         vocabulary=vocabulary,
         file_names=tuple(face.file_name for face in faces),
         splits=np.array([face.split for face in faces], dtype=np.str_),
-        labels=np.array([labels_by_name[face.file_name] for face in faces], dtype=np.int64).reshape(
-            len(faces), len(vocabulary)
-        ),
+        labels=np.array(rows, dtype=np.int64).reshape(len(faces), len(vocabulary)),
         info=info,
     )
 
 
-def _read_attributes(path: Path, vocabulary: Vocabulary) -> dict[str, list[int]]:
-    table = path / "attributes.csv"
-    if not table.is_file():
-        raise UserError("no such file", where=str(table), hint="run `python -m preprocess tag`")
-    labels: dict[str, list[int]] = {}
-    for line, cells in read_csv(table, ("file_name", *vocabulary.names)):
-        try:
-            labels[cells["file_name"]] = vocabulary.encode(cells)
-        except UserError as error:
-            raise UserError(error.what, where=f"{table}:{line}", hint=error.hint) from None
-    return labels
+def find_face_set(folder: Path, dataset_id: str) -> Path | None:
+    """The face set in `folder` that has this dataset id now, if there is one."""
+    for table in sorted(folder.glob("*/dataset.json")):
+        with suppress(UserError):
+            if read_face_set(table.parent).dataset_id == dataset_id:
+                return table.parent
+    return None
 
 
 def read_labels(path: Path, vocabulary: Vocabulary) -> dict[str, dict[str, str]]:
     """What `attributes.csv` says, by file name. Raises `UserError` naming file and line."""
-    return {
-        name: vocabulary.decode(row) for name, row in _read_attributes(path, vocabulary).items()
-    }
+    table = path / "attributes.csv"
+    if not table.is_file():
+        raise UserError("no such file", where=str(table), hint="run `python -m preprocess tag`")
+    labels: dict[str, dict[str, str]] = {}
+    for line, cells in read_csv(table, ("file_name", *vocabulary.names)):
+        try:
+            labels[cells["file_name"]] = vocabulary.decode(vocabulary.encode(cells))
+        except UserError as error:
+            raise UserError(error.what, where=f"{table}:{line}", hint=error.hint) from None
+    return labels
 
 
 def read_label_sources(path: Path, labels: Labels) -> dict[str, dict[str, str]]:

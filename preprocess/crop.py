@@ -15,7 +15,8 @@ import numpy as np
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
-from manifest.faces import FaceRow, read_faces, split_of
+from manifest.faces import FaceRow, dataset_id_of, read_faces, split_of
+from manifest.identity import picture_hashes
 from manifest.vocabulary import load_vocabulary
 from manifest.workspace import Workspace
 from preprocess.detect import (
@@ -27,7 +28,6 @@ from preprocess.detect import (
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
 from preprocess.face_set import (
     RejectRow,
-    dataset_id_of,
     existing_info,
     face_set_folder,
     reject_counts,
@@ -240,10 +240,11 @@ def finish(
         stale.unlink(missing_ok=True)
     write_faces(folder, faces, rejects)
     vocabulary = load_vocabulary()
+    hashes = picture_hashes(folder, [face.file_name for face in faces])
     info = {
         "made_by": "crop",
         "image_size": settings.size,
-        "dataset_id": dataset_id_of(folder, faces, {}, vocabulary),
+        "dataset_id": dataset_id_of(vocabulary, faces, {}, hashes),
         "vocabulary": vocabulary.to_json(),
         "settings": describe(settings),
         "journal": _journal_hash(journal),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,12 +22,13 @@ from manifest.faces import (
     Labels,
     LabelSource,
     Sources,
-    hash_rows,
+    dataset_id_of,
     packed_name,
     write_label_sources,
     write_packed,
 )
 from manifest.files import read_json, write_csv, write_json
+from manifest.identity import hash_rows, picture_hashes
 from manifest.vocabulary import Vocabulary
 from manifest.workspace import Workspace, plain_name
 
@@ -80,22 +80,6 @@ def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     write_json(folder / "dataset.json", info, schema_version=FACES_SCHEMA_VERSION)
 
 
-def dataset_id_of(folder: Path, faces: Sequence[FaceRow], labels: Labels, vocabulary: Any) -> str:
-    """The hash of all rows, labels, class names and picture files."""
-    rows: list[Sequence[object]] = [repr(vocabulary.to_json())]
-    rows += [(*astuple(face), *labels.get(face.file_name, {}).values()) for face in faces]
-    return hash_rows(rows, (_file_hash(folder / "images" / face.file_name) for face in faces))
-
-
-def _file_hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
-        raise UserError(
-            "a picture of the face set is gone", where=str(path), hint="run the crop again"
-        ) from None
-
-
 def write_labels(
     folder: Path,
     vocabulary: Vocabulary,
@@ -113,7 +97,9 @@ def write_labels(
     if isinstance(source, str):
         said = dict.fromkeys(vocabulary.names, source)
         source = {face.file_name: said for face in faces}
-    dataset_id = dataset_id_of(folder, faces, labels, vocabulary)
+    file_names = [face.file_name for face in faces]
+    hashes = picture_hashes(folder, file_names)
+    dataset_id = dataset_id_of(vocabulary, faces, labels, hashes)
     counts = class_counts(vocabulary, labels)
     content = {
         **info,
@@ -121,8 +107,7 @@ def write_labels(
         "vocabulary": vocabulary.to_json(),
         "class_counts": counts,
     }
-    file_names = [face.file_name for face in faces]
-    packed = folder / packed_name(dataset_id, file_names)
+    packed = folder / packed_name(hash_rows((), hashes))
     stored = existing_info(folder)
     if (
         {"schema_version": FACES_SCHEMA_VERSION, **content} == stored
@@ -131,10 +116,10 @@ def write_labels(
     ):
         write_label_sources(folder, vocabulary, labels, source)
         return content, False
-    size = int(info["image_size"])
-    for old in folder.glob("packed-*.npy"):
-        old.unlink()
-    pack(folder, file_names, size, packed)
+    if not packed.is_file():
+        for old in folder.glob("packed-*.npy"):
+            old.unlink()
+        pack(folder, file_names, int(info["image_size"]), packed)
     rows = [(face.file_name, *labels[face.file_name].values()) for face in faces]
     write_csv(folder / "attributes.csv", ("file_name", *vocabulary.names), rows)
     write_label_sources(folder, vocabulary, labels, source)

@@ -108,20 +108,27 @@ def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
 
 
 def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path:
-    """The classifier trained on the snapshot's own face set: beside the snapshot, else cached.
+    """The classifier trained on the faces and labels that the snapshot learnt from: beside the
+    snapshot, else in a face set of the workspace.
 
     Raises `UserError` when there is none.
     """
     packaged = snapshot.parent / CLASSIFIER_FILE
     if packaged.is_file():
         return packaged
-    for table in sorted(Workspace(workspace).faces.glob("*/dataset.json")):
-        if f'"{info.dataset_id}"' not in table.read_text(encoding="utf-8"):
+    damaged = None
+    found = Workspace(workspace).faces.glob("*/classifier-*.pt2")
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        try:
+            notes = _open(path)[1]
+        except UserError as error:
+            damaged = error
             continue
-        found = sorted(table.parent.glob("classifier-*.pt2"), key=lambda p: p.stat().st_mtime_ns)
-        for path in reversed(found):
-            if _open(path)[1].get("image_size") == info.image_size:
-                return path
+        asked = {"dataset_id": info.dataset_id, "image_size": info.image_size}
+        if asked.items() <= notes.items():
+            return path
+    if damaged is not None:
+        raise damaged
     raise UserError(
         "no classifier is cached for this snapshot's faces",
         hint="run `python -m eval classifier`, or leave out --best-of",

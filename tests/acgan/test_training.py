@@ -20,7 +20,8 @@ from acgan import generate
 from acgan import train as training
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
 from acgan.dataset import PackedRows, load_faces
-from acgan.options import GenerateOptions, TrainOptions
+from acgan.make.options import GenerateOptions
+from acgan.options import TrainOptions
 from acgan.plan import make_plan, warn_of_rare_classes
 from acgan.presets import PRESETS
 from acgan.record import cut_rows
@@ -264,6 +265,17 @@ def relabel(workspace: Path, row: str) -> None:
     table = workspace / "data/faces/tiny/attributes.csv"
     head, *rows = table.read_text().splitlines()
     table.write_text("\n".join([head, *(f"{line.split(',')[0]},{row}" for line in rows)]) + "\n")
+
+
+def test_edited_labels_are_noticed(workspace: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = train_now(options(workspace, kimg=0.05))
+    assert make_plan(options(workspace, kimg=0.05)).path == run
+    table = workspace / "data/faces/tiny/attributes.csv"
+    table.write_text(table.read_text().replace(",1\n", ",0\n"))
+    plan = make_plan(options(workspace, kimg=0.05))
+    assert not plan.exists
+    assert plan.path != run
+    assert f"{run} was trained on other faces or labels than are in" in caplog.text
 
 
 @pytest.mark.parametrize("preset", ["small", "modern", "acgan"])

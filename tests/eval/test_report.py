@@ -26,7 +26,7 @@ from eval.options import ClassifierOptions, CompareOptions, ReportOptions, Watch
 from eval.report import report
 from eval.watch import watch
 from manifest.errors import UserError
-from manifest.faces import FACE_COLUMNS
+from manifest.faces import FACE_COLUMNS, read_face_set
 from manifest.files import write_csv, write_json
 from manifest.vocabulary import Vocabulary
 from tests.eval.toy_faces import VOCABULARY, draw_toys
@@ -81,7 +81,7 @@ def add_snapshot(root: Path, vocabulary: Vocabulary, *, kimg: int) -> None:
             "vocabulary": vocabulary,
             "image_size": 16,
             "z_dim": 8,
-            "dataset_id": "toys",
+            "dataset_id": read_face_set(root / "data" / "faces" / "toys").dataset_id,
             "kimg": float(kimg),
             "class_counts": {},
             "label_rows": [[0] * len(vocabulary)],
@@ -116,7 +116,8 @@ def run_report(workspace: Path, capsys: pytest.CaptureFixture[str], **more: obje
 
 def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = run_report(workspace, capsys, depth="full")
-    assert content["dataset_id"] == "toys"
+    faces = read_face_set(workspace / "data" / "faces" / "toys")
+    assert content["dataset_id"] == faces.dataset_id
     assert content["n"] == 120
     hair = content["accuracy"]["hair_color"]
     assert {"fake", "real", "ratio", "second_judge", "gan_train"} <= set(hair)

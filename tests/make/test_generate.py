@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from acgan import generate
 from acgan.make.ask import ask
-from acgan.make.best_of import Reader, find_classifier
+from acgan.make.best_of import NOTES_FILE, Reader, find_classifier
 from acgan.make.options import GenerateOptions
 from acgan.make.painter import Painter
 from acgan.snapshot import load_snapshot
@@ -106,7 +107,6 @@ def judged(workspace: Path, tmp_path: Path, painter: Painter) -> Path:
     shutil.copytree(workspace / "runs", tmp_path / "runs")
     faces = tmp_path / "data/faces/tiny"
     faces.mkdir(parents=True)
-    (faces / "dataset.json").write_text(json.dumps({"dataset_id": painter.info.dataset_id}))
     torch.manual_seed(3)
     judge = Judge(16, painter.info.vocabulary.sizes, 8)
     keep_standalone(
@@ -142,9 +142,16 @@ def test_best_of_takes_what_the_classifier_sees_best(judged: Path, painter: Pain
     assert (judged / "again/0-0004.png").read_bytes() == (judged / "best/0-0004.png").read_bytes()
 
 
-def test_the_classifier_of_other_faces_is_not_taken(judged: Path, tmp_path: Path) -> None:
-    faces = judged / "data/faces/tiny/dataset.json"
-    faces.write_text(json.dumps({"dataset_id": "another"}))
+def test_the_classifier_of_other_faces_is_not_taken(
+    judged: Path, tmp_path: Path, painter: Painter
+) -> None:
+    (classifier,) = judged.glob("data/faces/tiny/classifier-*.pt2")
+    with zipfile.ZipFile(classifier) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(classifier, "w") as archive:
+        for name, data in files.items():
+            other = data.replace(painter.info.dataset_id.encode(), b"another")
+            archive.writestr(name, other if name.endswith(NOTES_FILE) else data)
     with pytest.raises(UserError, match="no classifier is cached"):
         draw(judged, tmp_path / "x", best_of=2)
 

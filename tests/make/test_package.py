@@ -49,7 +49,6 @@ def home(tmp_path: Path) -> Path:
     metrics.write_text(json.dumps(ROW | {"snapshot_hash": info.weights_sha256}) + "\n")
     faces = root / "data/faces/tiny"
     faces.mkdir(parents=True)
-    (faces / "dataset.json").write_text(json.dumps({"dataset_id": info.dataset_id}))
     torch.manual_seed(3)
     keep_standalone(
         Judge(16, info.vocabulary.sizes, 8).eval(),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from manifest import UserError
+from manifest import UserError, identity
 from manifest.faces import (
     FACE_COLUMNS,
+    find_face_set,
+    packed_path,
     read_face_set,
     read_label_sources,
     read_labels,
@@ -38,12 +42,15 @@ def make_face_set(path: Path) -> Path:
         ("file_name", *vocabulary.names),
         [("2.png", "", ""), ("0.png", "blue", "1"), ("1.png", "orange", "0")],
     )
+    (path / "images").mkdir()
+    for i in range(3):
+        (path / "images" / f"{i}.png").write_bytes(bytes([i] * 9))
     return path
 
 
 def test_reading(tmp_path: Path) -> None:
     faces = read_face_set(make_face_set(tmp_path))
-    assert (len(faces), faces.dataset_id, faces.image_size) == (3, "abc", 64)
+    assert (len(faces), faces.image_size) == (3, 64)
     assert faces.labels.tolist() == [[8, 1], [0, 0], [-1, -1]]
     assert faces.indices("test").tolist() == [1]
     assert faces.image_path(0) == tmp_path / "images" / "0.png"
@@ -68,6 +75,70 @@ def test_errors_name_file_and_line(
     path = make_face_set(tmp_path) / file
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(UserError, match=message):
+        read_face_set(tmp_path)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def exchange(path: Path) -> None:
+    """Two files swap places: sizes and times of modification are the same ones as before."""
+    first, second, third = (path / "images" / name for name in ("0.png", "1.png", "x"))
+    first.rename(third)
+    second.rename(first)
+    third.rename(second)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: edit(path / "attributes.csv", "blue", "red"),
+        lambda path: edit(path / "attributes.csv", "blue", ""),
+        lambda path: edit(path / "faces.csv", "test", "train"),
+        lambda path: edit(path / "dataset.json", '"aqua",', '"teal",'),
+        lambda path: (path / "images" / "1.png").write_bytes(b"another"),
+        exchange,
+    ],
+)
+def test_the_id_is_of_what_is_there(change: Callable[[Path], object], tmp_path: Path) -> None:
+    path = make_face_set(tmp_path / "faces" / "a")
+    before = read_face_set(path)
+    assert before.dataset_id != "abc", "what is recorded is no proof"
+    assert read_face_set(path).dataset_id == before.dataset_id
+    assert find_face_set(tmp_path / "faces", before.dataset_id) == path
+    for name in ("0.png", "1.png"):
+        os.utime(path / "images" / name, ns=(0, 0))
+    assert read_face_set(path).dataset_id == before.dataset_id
+    change(path)
+    after = read_face_set(path)
+    assert after.dataset_id != before.dataset_id
+    pictures = change is exchange or (path / "images" / "1.png").read_bytes() == b"another"
+    assert (packed_path(after) != packed_path(before)) == pictures
+    assert find_face_set(tmp_path / "faces", before.dataset_id) is None
+
+
+def test_pictures_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, hashed = make_face_set(tmp_path), []
+    real = identity._hash
+    monkeypatch.setattr(identity, "_hash", lambda path: hashed.append(path.name) or real(path))
+    for _ in range(2):
+        read_face_set(path)
+        assert hashed == ["0.png", "1.png", "2.png"]
+    (path / "images" / "1.png").write_bytes(b"new")
+    read_face_set(path)
+    assert hashed[3:] == ["1.png"]
+    (path / ".picture_hashes.csv").write_bytes(b"\xff\x00,")
+    found = read_face_set(path)
+    assert len(hashed) == 7
+    path.chmod(0o500)
+    assert read_face_set(path).dataset_id == found.dataset_id
+    path.chmod(0o700)
+
+
+def test_a_picture_that_is_gone_is_named(tmp_path: Path) -> None:
+    (make_face_set(tmp_path) / "images" / "1.png").unlink()
+    with pytest.raises(UserError, match=r"1 of 3 pictures of the face set are gone.*1\.png"):
         read_face_set(tmp_path)
 
 
