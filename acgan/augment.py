@@ -14,12 +14,6 @@ SHIFT_SHARE = 0.125
 CUTOUT_SIDE_SHARE = 0.5
 
 
-def flip_some(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each picture [N,3,S,S] with probability one half."""
-    mirrored = torch.rand(len(images), 1, 1, 1, device=images.device, generator=generator) < 0.5
-    return torch.where(mirrored, images.flip(3), images)
-
-
 def augment(
     images: Tensor, kind: Augmentation, probability: float, draws: Tensor
 ) -> tuple[Tensor, Tensor]:

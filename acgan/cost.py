@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,27 +74,22 @@ def measure_cost(preset: PresetName, image_size: int, width: float = 1.0) -> Cos
     plan = synthetic_plan(preset, image_size, batch=2, width=width)
     settings, device = plan.settings, torch.device("cpu")
     nets = build_nets(plan, device)
-    step = Step(plan, nets, device, World())
+    step = Step(plan, nets, device, World(), bf16=False)
     feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
-    draws = step.draw(feed, torch.Generator().manual_seed(0))
-    saved = _SavedBytes()
+    z = torch.zeros(settings.batch, settings.z_dim)
+    labels = torch.zeros(settings.batch, len(plan.sizes), dtype=torch.int64)
     with CountFlops() as forward_g, torch.no_grad():
-        step.fakes(draws)
+        pictures = nets.generator(z, labels)
     with CountFlops() as forward_d, torch.no_grad():
-        nets.discriminator(draws.real)
-    with CountFlops() as fakes, saved.counting():
-        fake = step.fakes(draws)
-    with CountFlops() as plain, saved.counting():
-        step.discriminator(fake, draws, with_penalty=False)
-    with CountFlops() as penalised:
-        step.discriminator(fake, draws, with_penalty=settings.penalty != "none")
-    with CountFlops() as generator:
-        step.generator(fake, draws)
-    penalty = (penalised.total - plain.total) / settings.penalty_interval
-    drawings = 1.0 if settings.shared_fakes else 1 + 1 / settings.generator_every
-    total = (
-        drawings * fakes.total + plain.total + penalty + generator.total / settings.generator_every
-    )
+        nets.discriminator(pictures)
+    cycle = math.lcm(settings.penalty_interval, settings.generator_every)
+    saved = _SavedBytes()
+    with CountFlops() as updates:
+        for number in range(cycle):
+            # The last has no penalty where penalties are lazy: what most updates keep.
+            with saved.counting() if number == cycle - 1 else nullcontext():
+                step.update(feed, number * settings.batch)
+    total = updates.total / cycle
     batch = settings.batch
     return Cost(
         parameters_g=count_parameters(nets.generator),
@@ -111,9 +108,12 @@ def count_parameters(net: nn.Module) -> int:
 
 
 def weights_bytes(nets: Nets) -> int:
-    """Bytes of both nets with gradients and Adam's moments, and of the average."""
-    generator, discriminator = map(count_parameters, (nets.generator, nets.discriminator))
-    return 4 * (COPIES_OF_WEIGHTS * (generator + discriminator) + generator)
+    """Bytes of all trained nets with gradients and Adam's moments, of averages and features."""
+    trained = (nets.generator, nets.discriminator, nets.encoder, nets.helper)
+    parameters = sum(count_parameters(net) for net in trained if net is not None)
+    kept = (nets.averages, nets.features)
+    frozen = sum(count_parameters(net) for net in kept if net is not None)
+    return 4 * (COPIES_OF_WEIGHTS * parameters + frozen)
 
 
 class CountFlops(TorchDispatchMode):

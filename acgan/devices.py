@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, assert_never
 
 import torch
 
-from acgan.presets import Precision
 from manifest.errors import Unavailable, UserError
 
 if TYPE_CHECKING:  # `import acgan` must not bring the options parser
@@ -36,22 +35,3 @@ def choose_device(wanted: Device, threads: int | None = None) -> torch.device:
             return torch.device("mps")
         case _:
             assert_never(wanted)
-
-
-def computes_in_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether convolutions run in bfloat16: where the hardware has instructions for it.
-
-    Elsewhere bfloat16 is emulated and several times slower than float32.
-    """
-    match precision:
-        case "float32":
-            return False
-        case "bfloat16":
-            return True
-        case "auto":
-            if device.type == "cpu":
-                found = torch.cpu.get_capabilities()
-                return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
-            return device.type == "cuda" and torch.cuda.is_bf16_supported()
-        case _:
-            assert_never(precision)

@@ -7,13 +7,11 @@ from acgan.options import TrainOptions
 from acgan.presets import PRESETS, Preset
 from cli import say
 
-NATIVE_SIZE = {"dcgan": 96, "dcgan-5x5": 96, "dcgan-residual": 96}
-
 
 def list_presets(options: TrainOptions) -> None:
     """Print one block per preset: size, FLOPs, memory at its batch, source."""
     for name, preset in PRESETS.items():
-        size = options.image_size or NATIVE_SIZE.get(name, 64)
+        size = options.image_size or preset.native_size
         if size not in preset.image_sizes:
             say(f"{name}: not at {size} px")
             continue

@@ -45,6 +45,20 @@ def generator_loss(fake: Tensor, real: Tensor | None, kind: AdversarialLoss) -> 
             assert_never(kind)
 
 
+def helper_discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """The hinge loss of the helper's heads: logits [N,1,H,W] of every place, the mean over heads.
+
+    Each head judges places of another size, as in Projected GAN (2111.01007, eq. 2).
+    """
+    losses = [discriminator_loss(a, b, "hinge") for a, b in zip(real, fake, strict=True)]
+    return torch.stack(losses).mean()
+
+
+def helper_generator_loss(fake: Sequence[Tensor]) -> Tensor:
+    """What the helper's heads ask of the generator: high logits at all places of every scale."""
+    return torch.stack([generator_loss(logits, None, "hinge") for logits in fake]).mean()
+
+
 def group_weights(sizes: Sequence[int], flag_weight: float, *, mean: bool) -> tuple[float, ...]:
     """The weight of each group's class loss: 1 for one-of-many, `flag_weight` for yes/no.
 
@@ -63,13 +77,11 @@ def class_loss(
     *,
     kind: ClassLoss,
     fake: bool = False,
-    floor: float = 0.0,
 ) -> Tensor:
     """Cross-entropy per group, weighted, summed over groups, averaged over the N samples.
 
     logits [N, slots * sum K], labels int64 [N,A]; an unknown label (-1) adds nothing and gets no
-    gradient. With `adc` (2107.10060) class y has logit 2y when real, 2y+1 when fake. A sample whose
-    loss in a group is below `floor` is as sure as it needs to be and gets no gradient.
+    gradient. With `adc` (2107.10060) class y has logit 2y when real, 2y+1 when fake.
     """
     slots = 2 if kind == "adc" else 1
     total = logits.new_zeros(())
@@ -79,7 +91,7 @@ def class_loss(
         known = target >= 0
         target = target.clamp(min=0) * slots + (fake if kind == "adc" else 0)
         loss = cross_entropy(part.float(), target, reduction="none")
-        total = total + weight * (relu(loss - floor) * known).sum()
+        total = total + weight * (loss * known).sum()
     return total / max(1, len(labels))
 
 
@@ -90,16 +102,15 @@ def generator_class_loss(
     weights: Sequence[float],
     *,
     kind: ClassLoss,
-    floor: float = 0.0,
 ) -> Tensor:
     """What the class heads ask of the generator: be read as the label (and, with adc, as real)."""
     match kind:
         case "none":
             return logits.new_zeros(())
         case "ac":
-            return class_loss(logits, labels, sizes, weights, kind=kind, floor=floor)
+            return class_loss(logits, labels, sizes, weights, kind=kind)
         case "adc":
-            asked = class_loss(logits, labels, sizes, weights, kind=kind, floor=floor)
+            asked = class_loss(logits, labels, sizes, weights, kind=kind)
             return asked - class_loss(logits, labels, sizes, weights, kind=kind, fake=True)
         case _:
             assert_never(kind)

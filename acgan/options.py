@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from acgan.presets import AdversarialLoss, Augmentation, ClassLoss, Penalty, Precision, PresetName
+from acgan.presets import (
+    AdversarialLoss,
+    Augmentation,
+    ClassLoss,
+    Penalty,
+    Precision,
+    PresetName,
+    Pretrained,
+)
 from cli import CommonOptions
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -78,7 +86,13 @@ class TrainOptions(DeviceOptions):
     """Ablation: what pictures go through before the discriminator (geometry only)."""
 
     precision: Precision | None = None
-    """Of the convolutions; auto takes bfloat16 where the hardware has instructions for it."""
+    """Of the convolutions; auto measures which one is faster here."""
+
+    pretrained: Pretrained | None = None
+    """Ablation: the frozen network whose features help the discriminator; `none` does without."""
+
+    set: tuple[str, ...] = ()
+    """Any other field of the preset, as name=value (`--dry-run` shows them all)."""
 
     temper: float | None = None
     """Draw rare classes more often: weight of a picture = frequency to minus this power."""

@@ -70,7 +70,7 @@ class Plan:
             "image_size": self.faces.image_size,
             "sizes": list(self.sizes),
             "width": self.options.width,
-            "slots": 2 if self.settings.class_loss == "adc" else 1,
+            "slots": self.settings.slots,
             **self.settings.discriminator,
         }
 

@@ -12,9 +12,12 @@ Penalty = Literal["none", "r1", "r1r2", "dragan"]
 Augmentation = Literal["none", "translate", "translate-cutout"]
 RateDecay = Literal["none", "second-half", "cosine"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Pretrained = Literal["none", "efficientnet-lite0"]
 PresetName = Literal[
     "small", "recipe", "modern", "acgan", "dcgan", "dcgan-64", "dcgan-5x5", "dcgan-residual"
 ]
+
+MOST_REDRAWN, FEW_REDRAWN = 2, 4  # every second, later every fourth fake redraws its real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +40,23 @@ class Preset:
     class_weight_g: float = 0.5
     class_loss_on_fakes: bool = False
     class_mean: bool = False
-    class_floor: float = 0.0
     flag_weight: float = 0.15
     penalty: Penalty = "r1"
     penalty_gamma: float = 2.0
     penalty_interval: int = 8
     reconstruction_weight: float = 0.0
+    reconstruction_weight_end: float = 0.0
+    """Half of every batch redraws reals until `redraw_fade` begins, then a quarter; the weight
+    goes from the first to this one over that share of the run."""
+    redraw_fade: tuple[float, float] = (0.4, 0.8)
     prior_weight: float = 0.0
+
+    pretrained: Pretrained = "none"
+    """The frozen network that helper and perceptual distance look through."""
+    pretrained_stages: tuple[int, ...] = (0, 1, 2, 4)
+    helper_weight: float = 0.25
+    helper_rate: float = 1e-3
+    perceptual_weight: float = 2.0
 
     batch: int = 32
     rate_g: float = 1e-3
@@ -55,14 +68,52 @@ class Preset:
     shared_fakes: bool = False
     separate_passes: bool = False
     precision: Precision = "auto"
-    ema_half_life_kimg: float = 4.4
-    ema_ramp: float = 0.05
+    averages: tuple[tuple[float, float], ...] = ((4.4, 0.05),)
+    """Running averages of the generator: half-life in kimg, at most this share of the run so far;
+    where there are several, the last step takes the one that looks most like the reals."""
 
     augmentation: Augmentation = "none"
     augmentation_probability: float = 1.0
     mirror: bool = True
     temper: float = 0.5
     label_drop: float = 0.05
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether an encoder reads latents off reals, for the generator to redraw them."""
+        return self.reconstruction_weight > 0
+
+    @property
+    def has_helper(self) -> bool:
+        """Whether a helper discriminator judges what a frozen pretrained network sees."""
+        return self.pretrained != "none" and self.helper_weight > 0
+
+    @property
+    def slots(self) -> int:
+        """Logits per class: with `adc` a real and a fake one."""
+        return 2 if self.class_loss == "adc" else 1
+
+    @property
+    def native_size(self) -> int:
+        """The picture size, in pixels, that its source uses."""
+        return 96 if self.nets == "dcgan" and 96 in self.image_sizes else 64
+
+    def redrawn_every(self, progress: float) -> int:
+        """Every how many-th fake redraws its real, at this share of the run."""
+        return FEW_REDRAWN if self._fades and progress > self.redraw_fade[0] else MOST_REDRAWN
+
+    def redraw_weight(self, progress: float) -> float:
+        """The reconstruction weight at this share of the run: it fades geometrically."""
+        if not self._fades:
+            return self.reconstruction_weight
+        start, end = self.redraw_fade
+        faded = min(1.0, max(0.0, (progress - start) / (end - start)))
+        ratio = self.reconstruction_weight_end / self.reconstruction_weight
+        return self.reconstruction_weight * ratio**faded
+
+    @property
+    def _fades(self) -> bool:
+        return self.has_encoder and self.reconstruction_weight_end > 0
 
 
 _UNCONDITIONAL: dict[str, Any] = {
@@ -76,7 +127,7 @@ _UNCONDITIONAL: dict[str, Any] = {
     "beta2": 0.999,
     "rate_decay": "none",
     "separate_passes": True,
-    "ema_half_life_kimg": 0.0,
+    "averages": ((0.0, 0.05),),
     "mirror": False,
     "temper": 0.0,
     "label_drop": 0.0,
@@ -93,9 +144,11 @@ PRESETS: dict[str, Preset] = {
         nets="small",
         z_dim=64,
         shared_fakes=True,
-        class_weight_g=0.015,
+        class_weight_g=0.1,
         reconstruction_weight=20.0,
         prior_weight=0.05,
+        pretrained="efficientnet-lite0",
+        averages=((4.4, 0.05), (20.0, 0.15)),
     ),
     "recipe": Preset(
         source="a measured recipe for minutes on two CPU cores; the floor to beat",
@@ -123,7 +176,7 @@ PRESETS: dict[str, Preset] = {
         rate_d=2e-4,
         beta1=0.0,
         rate_decay="cosine",
-        ema_half_life_kimg=500.0,
+        averages=((500.0, 0.05),),
         augmentation="translate-cutout",
         augmentation_probability=0.3,
     ),
@@ -143,7 +196,7 @@ PRESETS: dict[str, Preset] = {
         rate_g=2e-4,
         rate_d=2e-4,
         beta2=0.999,
-        ema_half_life_kimg=44.0,
+        averages=((44.0, 0.05),),
         temper=0.0,
         label_drop=0.0,
     ),

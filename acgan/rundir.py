@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import json
 import logging
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +50,37 @@ def resolve_settings(options: TrainOptions) -> tuple[Preset, dict[str, str]]:
         for field in fields(Preset)
         if (value := getattr(options, field.name, None)) is not None
     }
+    given |= settings_given(options.set)
     origin = dict.fromkeys((field.name for field in fields(Preset)), f"preset {options.preset}")
     return replace(preset, **given), origin | dict.fromkeys(given, "option")
+
+
+def settings_given(pairs: Sequence[str]) -> dict[str, Any]:
+    """The preset's fields set by `--set name=value`, as Python literals or plain words.
+
+    Raises `UserError` for a name that no preset has, or a value of another type.
+    """
+    found: dict[str, Any] = {}
+    types = {field.name: field.type for field in fields(Preset)}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in types:
+            close = difflib.get_close_matches(name, types, n=1)
+            hint = f"did you mean {close[0]}?" if close else "config.json of a run lists them"
+            raise UserError(f"--set takes name=value of a preset's field, not {pair!r}", hint=hint)
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+        like = getattr(Preset(source="", nets=""), name)
+        if isinstance(like, float) and type(value) is int:
+            value = float(value)
+        if not isinstance(value, type(like)) or isinstance(value, bool) != isinstance(like, bool):
+            raise UserError(
+                f"--set {name} takes a value like {like!r}, not {text!r}",
+            )
+        found[name] = value
+    return found
 
 
 def resolve_budget(options: TrainOptions) -> Budget:

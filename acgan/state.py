@@ -8,17 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+import numpy as np
 import torch
 from torch import nn
 from torch.optim import Adam
 
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
+from acgan.ema import ema_decay, update_ema
 from acgan.nets import build_discriminator, build_encoder, build_generator
+from acgan.nets.helper import HelperHeads
 from acgan.plan import Plan
 from acgan.presets import Preset, RateDecay
+from acgan.pretrained import EfficientNetLite, load_efficientnet_lite
 
 LAST_RATE_SHARE = 0.1
 COSINE_RATE_SHARE = 0.25
+FACES_TO_FIT_SCALES = 256
 
 
 @dataclass
@@ -34,18 +39,27 @@ class Ledger:
 
 @dataclass
 class Nets:
-    """The nets, their optimisers and the generator's running average.
+    """The nets, their optimisers and the generator's running averages.
 
-    The encoder, where there is one, is trained with the generator and of no use afterwards.
+    The encoder, where there is one, is trained with the generator; helper and features, where they
+    are, judge beside the discriminator. Features are frozen and no part of a checkpoint.
     """
 
     generator: nn.Module
     discriminator: nn.Module
     encoder: nn.Module | None
-    average: nn.Module
+    helper: HelperHeads | None
+    features: EfficientNetLite | None
+    averages: nn.ModuleList
     optimizer_g: Adam
     optimizer_d: Adam
+    optimizer_h: Adam | None
     device: torch.device
+
+    @property
+    def average(self) -> nn.Module:
+        """The average of the shortest memory."""
+        return self.averages[0]
 
     def state(self) -> dict[str, Any]:
         """Everything that changes, for a checkpoint."""
@@ -58,7 +72,7 @@ class Nets:
 
     def are_finite(self) -> bool:
         """Whether every number of all nets is finite."""
-        nets = (self.generator, self.discriminator, self.encoder, self.average)
+        nets = (self.generator, self.discriminator, self.encoder, self.helper, self.averages)
         tensors = [v for net in nets if net is not None for v in net.state_dict().values()]
         return all(bool(tensor.isfinite().all()) for tensor in tensors)
 
@@ -71,13 +85,30 @@ class Nets:
         for optimizer, rate in (
             (self.optimizer_g, settings.rate_g),
             (self.optimizer_d, settings.rate_d),
+            (self.optimizer_h, settings.helper_rate),
         ):
-            for group in optimizer.param_groups:
+            for group in [] if optimizer is None else optimizer.param_groups:
                 group["lr"] = rate * share
         return settings.rate_g * share
 
+    def update_averages(self, settings: Preset, nimg: int) -> None:
+        """Move every running average towards the generator, which has seen `nimg` pictures."""
+        for average, (half_life_kimg, ramp) in zip(self.averages, settings.averages, strict=True):
+            update_ema(
+                average, self.generator, ema_decay(settings.batch, nimg, half_life_kimg, ramp)
+            )
 
-_STATEFUL = ("generator", "discriminator", "encoder", "average", "optimizer_g", "optimizer_d")
+
+_STATEFUL = (
+    "generator",
+    "discriminator",
+    "encoder",
+    "helper",
+    "averages",
+    "optimizer_g",
+    "optimizer_d",
+    "optimizer_h",
+)
 
 
 def rate_share(progress: float, decay: RateDecay) -> float:
@@ -97,28 +128,39 @@ def rate_share(progress: float, decay: RateDecay) -> float:
 def build_nets(plan: Plan, device: torch.device) -> Nets:
     """Fresh nets with weights from the seed, on the device, with their optimisers."""
     settings = plan.settings
+    features = None
+    if settings.has_helper:
+        features = load_efficientnet_lite(settings.pretrained, settings.pretrained_stages)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.options.seed)
         generator = build_generator(plan.generator)
         discriminator = build_discriminator(plan.discriminator)
-        encoder = build_encoder(plan.generator) if settings.reconstruction_weight > 0 else None
-    layout = torch.channels_last
-    generator.to(device, memory_format=layout)
-    discriminator.to(device, memory_format=layout)
-    trained_g = list(generator.parameters())
-    if encoder is not None:
-        encoder.to(device, memory_format=layout)
-        trained_g += encoder.parameters()
-    average = copy.deepcopy(generator).eval().requires_grad_(False)
-    betas = (settings.beta1, settings.beta2)
-    fused = {"fused": True} if device.type in ("cuda", "cpu") else {}
+        encoder = build_encoder(plan.generator) if settings.has_encoder else None
+        helper = None if features is None else HelperHeads(features.channels)
+    if helper is not None:
+        faces = torch.from_numpy(np.asarray(plan.faces.images[:FACES_TO_FIT_SCALES]))
+        helper.fit_scales(features(faces.float() / 127.5 - 1))
+    for net in (generator, discriminator, encoder, helper, features):
+        if net is not None:
+            net.to(device, memory_format=torch.channels_last)
+    averages = nn.ModuleList(copy.deepcopy(generator) for _ in settings.averages)
+    averages.eval().requires_grad_(False)
+
+    def adam(rate: float, beta1: float, *nets: nn.Module | None) -> Adam:
+        parameters = [p for net in nets if net is not None for p in net.parameters()]
+        fused = {"fused": True} if device.type in ("cuda", "cpu") else {}
+        return Adam(parameters, rate, (beta1, settings.beta2), **fused)
+
     return Nets(
         generator=generator,
         discriminator=discriminator,
         encoder=encoder,
-        average=average,
-        optimizer_g=Adam(trained_g, settings.rate_g, betas, **fused),
-        optimizer_d=Adam(discriminator.parameters(), settings.rate_d, betas, **fused),
+        helper=helper,
+        features=features,
+        averages=averages,
+        optimizer_g=adam(settings.rate_g, settings.beta1, generator, encoder),
+        optimizer_d=adam(settings.rate_d, settings.beta1, discriminator),
+        optimizer_h=None if helper is None else adam(settings.helper_rate, 0.0, helper),
         device=device,
     )
 

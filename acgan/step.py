@@ -1,17 +1,18 @@
-"""One update of each net: the losses put together, gradients averaged, optimisers stepped."""
+"""One update of all nets: the losses put together, gradients averaged, optimisers stepped."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from acgan.augment import augment
-from acgan.devices import computes_in_bf16
 from acgan.feed import Feed, drop_labels
 from acgan.losses import (
     class_accuracy,
@@ -20,17 +21,19 @@ from acgan.losses import (
     generator_class_loss,
     generator_loss,
     gradient_penalty,
+    helper_discriminator_loss,
+    helper_generator_loss,
     prior_divergence,
     reconstruction_loss,
 )
 from acgan.nets.blocks import Judgement
+from acgan.nets.helper import Maps, perceptual_distance
 from acgan.parallel import World
 from acgan.plan import Plan
+from acgan.precision import computes_in_bf16
 from acgan.state import Nets
 
 Stats = dict[str, Tensor]
-
-REDRAWN_EVERY = 2
 
 
 @dataclass(frozen=True)
@@ -43,28 +46,83 @@ class Draws:
     z: Tensor
     augmentation: Tensor
     penalty_noise: Tensor
+    redrawn: slice
+    """The rows whose fakes redraw their reals; empty without an encoder."""
+
+
+class Fakes(NamedTuple):
+    """What the generator drew, [N,3,S,S], and how far the encoder's latents are from normal."""
+
+    images: Tensor
+    prior_divergence: Tensor | None
 
 
 class Step:
-    """The two updates, with what they need bound once."""
+    """One whole update, with what it needs bound once; `update` is all that others call."""
 
-    def __init__(self, plan: Plan, nets: Nets, device: torch.device, world: World) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        nets: Nets,
+        device: torch.device,
+        world: World,
+        *,
+        bf16: bool | None = None,
+    ) -> None:
         self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
-        self.device, self.world = device, world
-        self.bf16 = computes_in_bf16(plan.settings.precision, device)
+        self.seed, self.device, self.world = plan.options.seed, device, world
+        settings = plan.settings
+        self.bf16 = computes_in_bf16(settings.precision, device) if bf16 is None else bf16
         self.weights = plan.class_weights
         many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
         self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
-        self.slots = 2 if plan.settings.class_loss == "adc" else 1
-        self.judged_real: Judgement | None = None
-        self.prior_divergence: Tensor | None = None
         self.compiled_g, self.compiled_d = nets.generator, nets.discriminator
+        self.compiled_features = nets.features
         if plan.options.compile == "yes" or (
             plan.options.compile == "auto" and device.type == "cuda"
         ):
-            self.compiled_g, self.compiled_d = compile_nets(nets)
+            self.compile("inductor")
 
-    def draw(self, feed: Feed, random: torch.Generator) -> Draws:
+    def update(self, feed: Feed, nimg: int, progress: float = 0.0) -> Stats:
+        """Update every net once; `nimg` pictures were seen, `progress` of the budget is used.
+
+        All random numbers follow from (seed, nimg). Returns the losses, detached.
+        """
+        settings, number = self.settings, nimg // self.settings.batch
+        seed = self.seed * 2**36 + nimg
+        torch.manual_seed(seed)  # for dropout
+        random = torch.Generator(self.device).manual_seed(seed)
+        draws = self.draw(feed, random, settings.redrawn_every(progress))
+
+        # Fakes for asked labels; some of them redraw their real. Most presets draw them once.
+        with torch.set_grad_enabled(settings.shared_fakes):
+            fakes = self.fakes(draws)
+
+        # Discriminator: reals up, fakes down, the reals' labels, now and then the penalty.
+        stats, judged_real = self.discriminator(
+            fakes, draws, with_penalty=number % settings.penalty_interval == 0
+        )
+
+        # Helper: the same on what a frozen network sees, without labels.
+        real_maps = fake_maps = None
+        if self.nets.helper is not None:
+            with torch.no_grad():
+                real_maps = self.look(draws.real)
+            fake_maps = self.look(fakes.images)
+            stats |= self.helper(real_maps, fake_maps)
+
+        # Generator: fakes up with both, read as what they were asked for, redraws like their reals.
+        if number % settings.generator_every == 0:
+            if not settings.shared_fakes:
+                fakes = self.fakes(draws)
+                fake_maps = None if real_maps is None else self.look(fakes.images)
+            stats |= self.generator(fakes, draws, judged_real, real_maps, fake_maps, progress)
+
+        # The running averages of the generator, one of which will be used.
+        self.nets.update_averages(settings, nimg + settings.batch)
+        return {name: value.detach() for name, value in stats.items()}
+
+    def draw(self, feed: Feed, random: torch.Generator, redrawn_every: int) -> Draws:
         """Draw the whole batch's random numbers; keep this process's share of them."""
         settings, share, batch = self.settings, self.world.share, self.settings.batch
         rows = feed.rows(batch, random)
@@ -83,31 +141,41 @@ class Step:
             noise = torch.rand(batch, *real.shape[1:], device=self.device, generator=random)
         draws = torch.rand(batch, 2, 6, device=self.device, generator=random)
         fake_labels = drop_labels(labels, settings.label_drop, random)
-        if self.nets.encoder is not None:  # or labels would hide in the latent
-            fake_labels[::REDRAWN_EVERY] = labels[::REDRAWN_EVERY]
-        return Draws(real, share(labels), share(fake_labels), share(z), share(draws), share(noise))
+        redrawn = slice(None, None, redrawn_every) if self.nets.encoder is not None else slice(0)
+        fake_labels[redrawn] = labels[redrawn]  # or labels would hide in the latent
+        return Draws(
+            real, share(labels), share(fake_labels), share(z), share(draws), share(noise), redrawn
+        )
 
-    def fakes(self, draws: Draws) -> Tensor:
-        """Pictures [N,3,S,S] that the generator draws for the asked labels.
+    def fakes(self, draws: Draws) -> Fakes:
+        """What the generator draws for the asked labels.
 
-        With an encoder every second one redraws its real: from the latent read off that face.
+        With an encoder some redraw their real: from the latent read off that face.
         """
-        z, encoder = draws.z, self.nets.encoder
+        z, encoder, divergence = draws.z, self.nets.encoder, None
         with self._autocast():
             if encoder is not None:
-                mean, log_variance = encoder(draws.real[::REDRAWN_EVERY])
-                self.prior_divergence = prior_divergence(mean, log_variance)
+                mean, log_variance = encoder(draws.real[draws.redrawn])
+                divergence = prior_divergence(mean, log_variance)
                 z = z.clone()
-                z[::REDRAWN_EVERY] = mean + (0.5 * log_variance).exp() * draws.z[::REDRAWN_EVERY]
-            return self.compiled_g(z, draws.fake_labels)
+                z[draws.redrawn] = mean + (0.5 * log_variance).exp() * draws.z[draws.redrawn]
+            return Fakes(self.compiled_g(z, draws.fake_labels), divergence)
 
-    def discriminator(self, fake: Tensor, draws: Draws, *, with_penalty: bool) -> Stats:
-        """Update the discriminator: reals up, fakes down, the labels of what is known."""
+    def look(self, images: Tensor) -> Maps:
+        """What the frozen network sees in pictures: one map per stage."""
+        with self._autocast():
+            return self.compiled_features(images)
+
+    def discriminator(
+        self, fakes: Fakes, draws: Draws, *, with_penalty: bool
+    ) -> tuple[Stats, Judgement]:
+        """Update the discriminator; also returns what it said of the reals, detached."""
         settings, net = self.settings, self.nets.discriminator
         net.requires_grad_(True)
+        fake = fakes.images.detach()
         with self._autocast():
             real, real_shows = self._augment(draws.real, draws, 0)
-            fake, fake_shows = self._augment(fake.detach(), draws, 1)
+            fake, fake_shows = self._augment(fake, draws, 1)
             judged_real, judged_fake = self._judge(self.compiled_d, real, fake)
         stats = {
             "adversarial_d": discriminator_loss(
@@ -124,31 +192,48 @@ class Step:
             stats["penalty"] = gradient_penalty(
                 lambda images: net(images).adversarial,
                 draws.real,
-                fake.detach(),
+                fakes.images.detach(),
                 settings.penalty,
                 draws.penalty_noise,
             )
+            # A lazy penalty (1912.04958, appendix B) weighs as much as one at every update.
             scale = settings.penalty_gamma * settings.penalty_interval
             loss = loss + settings.adversarial_weight * scale * stats["penalty"]
         self._update(loss, self.nets.optimizer_d)
-        self.judged_real = Judgement(*(part.detach() for part in judged_real))
         stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
         stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
-        return {name: value.detach() for name, value in stats.items()}
+        return stats, Judgement(*(part.detach() for part in judged_real))
 
-    def generator(self, fake: Tensor, draws: Draws) -> Stats:
-        """Update the generator: fakes up, read as the labels that they were asked for."""
-        settings, net = self.settings, self.nets.discriminator
-        net.requires_grad_(False)
-        judged_real = self.judged_real  # of the update before; saves a pass
+    def helper(self, real_maps: Maps, fake_maps: Maps) -> Stats:
+        """Update the heads on the frozen network's maps; no gradient reaches the pictures."""
+        heads = self.nets.helper
+        heads.requires_grad_(True)
+        count = len(real_maps[0])
+        both = tuple(torch.cat([a, b.detach()]) for a, b in zip(real_maps, fake_maps, strict=True))
         with self._autocast():
-            seen, shows = self._augment(fake, draws, 1)
+            logits = [one.split(count) for one in heads(both)]
+        loss = helper_discriminator_loss(*zip(*logits, strict=True))
+        self._update(loss, self.nets.optimizer_h)
+        return {"helper_d": loss}
+
+    def generator(
+        self,
+        fakes: Fakes,
+        draws: Draws,
+        judged_real: Judgement,
+        real_maps: Maps | None,
+        fake_maps: Maps | None,
+        progress: float,
+    ) -> Stats:
+        """Update the generator and the encoder."""
+        settings = self.settings
+        self.nets.discriminator.requires_grad_(False)
+        with self._autocast():
+            seen, shows = self._augment(fakes.images, draws, 1)
             judged = self.compiled_d(seen)
         stats = {
             "adversarial_g": generator_loss(
-                judged.adversarial,
-                None if judged_real is None else judged_real.adversarial,
-                settings.adversarial_loss,
+                judged.adversarial, judged_real.adversarial, settings.adversarial_loss
             ),
             "class_g": generator_class_loss(
                 judged.classes,
@@ -156,20 +241,42 @@ class Step:
                 self.sizes,
                 self.weights,
                 kind=settings.class_loss,
-                floor=settings.class_floor,
             ),
         }
         loss = settings.adversarial_weight * stats["adversarial_g"]
         loss = loss + settings.class_weight_g * stats["class_g"]
-        if self.prior_divergence is not None:
-            redrawn = slice(None, None, REDRAWN_EVERY)
-            stats["reconstruction"] = reconstruction_loss(fake[redrawn], draws.real[redrawn])
-            stats["prior"] = self.prior_divergence
-            loss = loss + settings.reconstruction_weight * stats["reconstruction"]
+        if fakes.prior_divergence is not None:
+            drawn, real = fakes.images[draws.redrawn], draws.real[draws.redrawn]
+            stats["reconstruction"] = reconstruction_loss(drawn, real)
+            stats["prior"] = fakes.prior_divergence
+            loss = loss + settings.redraw_weight(progress) * stats["reconstruction"]
             loss = loss + settings.prior_weight * stats["prior"]
+        if fake_maps is not None and real_maps is not None:
+            self.nets.helper.requires_grad_(False)
+            with self._autocast():
+                stats["helper_g"] = helper_generator_loss(self.nets.helper(fake_maps))
+            loss = loss + settings.helper_weight * stats["helper_g"]
+            if fakes.prior_divergence is not None:
+                stats["perceptual"] = perceptual_distance(
+                    tuple(one[draws.redrawn] for one in fake_maps),
+                    tuple(one[draws.redrawn] for one in real_maps),
+                )
+                loss = loss + settings.perceptual_weight * stats["perceptual"]
         self._update(loss, self.nets.optimizer_g)
         stats["accuracy_fake"] = self._accuracy(judged, draws.fake_labels)
-        return {name: value.detach() for name, value in stats.items()}
+        return stats
+
+    def compile(self, backend: str) -> None:
+        """Compile the nets, sharing their weights with the plain ones.
+
+        The penalty keeps to the plain discriminator: a compiled one has no second derivative.
+        """
+        # Some compiler versions get scale-and-shift gradients wrong with this optimisation.
+        os.environ.setdefault("TORCHINDUCTOR_MIX_ORDER_REDUCTION", "0")
+        self.compiled_g = torch.compile(self.nets.generator, backend=backend)
+        self.compiled_d = torch.compile(self.nets.discriminator, backend=backend)
+        if self.nets.features is not None:
+            self.compiled_features = torch.compile(self.nets.features, backend=backend)
 
     def _autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -207,24 +314,12 @@ class Step:
     def _accuracy(self, judged: Judgement, labels: Tensor) -> Tensor:
         if self.settings.class_loss == "none" or not self.sizes:
             return judged.classes.new_zeros(())
-        found = class_accuracy(judged.classes, labels, self.sizes, self.slots)
+        found = class_accuracy(judged.classes, labels, self.sizes, self.settings.slots)
         return found[self.read_groups].nanmean()
 
     def _update(self, loss: Tensor, optimizer: Optimizer) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        self.world.average_gradients(optimizer.param_groups[0]["params"])
+        parameters: Sequence[nn.Parameter] = optimizer.param_groups[0]["params"]
+        self.world.average_gradients(parameters)
         optimizer.step()
-
-
-def compile_nets(nets: Nets, backend: str = "inductor") -> tuple[nn.Module, nn.Module]:
-    """Both nets compiled, sharing their weights with the plain ones.
-
-    The penalty keeps to the plain discriminator: a compiled one has no second derivative.
-    """
-    # Some compiler versions get scale-and-shift gradients wrong with this optimisation.
-    os.environ.setdefault("TORCHINDUCTOR_MIX_ORDER_REDUCTION", "0")
-    return (
-        torch.compile(nets.generator, backend=backend),
-        torch.compile(nets.discriminator, backend=backend),
-    )

@@ -15,18 +15,17 @@ from typing import Any
 import torch
 
 from acgan.devices import choose_device
-from acgan.ema import ema_decay, update_ema
 from acgan.feed import Feed, sampling_weights
 from acgan.list_presets import list_presets
 from acgan.options import TrainOptions
 from acgan.parallel import World, join_world
 from acgan.plan import Plan, make_plan, warn_of_rare_classes
-from acgan.presets import Preset
+from acgan.presets import FEW_REDRAWN, Preset
 from acgan.record import Record
 from acgan.rundir import finished, write_config
 from acgan.signals import hold_signals
 from acgan.state import Ledger, Nets, build_nets, restore, save
-from acgan.step import REDRAWN_EVERY, Step
+from acgan.step import Step
 from cli import emit_json, explain_dry_run, next_step
 from manifest.errors import UserError
 
@@ -85,29 +84,11 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     with hold_signals() as stop, record or nullcontext():
         stopping = False
         while ledger.progress < 1 and not stopping:
-            # Every random number of this step follows from (seed, nimg).
-            random = torch.Generator(device).manual_seed(plan.options.seed * 2**36 + ledger.nimg)
-            torch.manual_seed(ledger.nimg)  # for dropout
-            draws = step.draw(feed, random)
+            # One update of all nets; its random numbers follow from (seed, nimg).
             rate = nets.set_rates(settings, ledger.progress, ledger.rate_scale)
             update = ledger.nimg // settings.batch
-
-            # Discriminator: reals up, fakes down, the reals' labels, now and then the penalty.
-            with torch.set_grad_enabled(settings.shared_fakes):
-                fake = step.fakes(draws)
-            with_penalty = update % settings.penalty_interval == 0
-            stats |= step.discriminator(fake, draws, with_penalty=with_penalty)
-
-            # Generator: fakes up, and read as the labels that they were asked for.
-            if update % settings.generator_every == 0:
-                stats |= step.generator(fake if settings.shared_fakes else step.fakes(draws), draws)
-
-            # The average of the generator's weights, which is what will be used.
+            stats |= step.update(feed, ledger.nimg, ledger.progress)
             ledger.nimg += settings.batch
-            decay = ema_decay(
-                settings.batch, ledger.nimg, settings.ema_half_life_kimg, settings.ema_ramp
-            )
-            update_ema(nets.average, nets.generator, decay)
 
             # The clock, and what to do now: several processes decide together, now and then.
             often = update % STATS_INTERVAL == 0
@@ -150,7 +131,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
 
 def check_share(settings: Preset, world: World) -> None:
     """Raise `UserError` for a batch that these processes cannot share in equal parts."""
-    parts = world.size * (REDRAWN_EVERY if settings.reconstruction_weight > 0 else 1)
+    parts = world.size * (FEW_REDRAWN if settings.has_encoder else 1)
     if world.size > 1 and settings.batch % parts:
         raise UserError(
             f"{world.size} processes cannot share a batch of {settings.batch}",

@@ -19,11 +19,10 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from acgan.cost import measure_cost, synthetic_plan
-from acgan.devices import choose_device, computes_in_bf16
-from acgan.ema import update_ema
+from acgan.devices import choose_device
 from acgan.feed import Feed
-from acgan.list_presets import NATIVE_SIZE
 from acgan.parallel import World
+from acgan.precision import computes_in_bf16
 from acgan.presets import PRESETS
 from acgan.state import build_nets
 from acgan.step import Step
@@ -98,7 +97,7 @@ def measure_preset(
     name: str, device: torch.device, batch: int | None, on_gpu: bool, seconds: float, ceiling: float
 ) -> dict[str, Any]:
     """Images/s of one preset at its own size, and the share of the ceiling that it reaches."""
-    size = NATIVE_SIZE.get(name, 64)
+    size = PRESETS[name].native_size
     batch = batch or (PRESETS[name].batch if on_gpu else 32)
     cost = measure_cost(name, size)  # type: ignore[arg-type]
     speed = images_per_s(our_updates(name, size, device, batch), batch, seconds, device)
@@ -152,20 +151,12 @@ def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
 def our_updates(name: str, size: int, device: torch.device, batch: int) -> Iterator[None]:
     """Our updates of a preset on random pictures that lie on the device."""
     plan = synthetic_plan(name, size, batch=batch)  # type: ignore[arg-type]
-    settings = plan.settings
-    nets = build_nets(plan, device)
-    step = Step(plan, nets, device, World())
+    step = Step(plan, build_nets(plan, device), device, World())
     feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
-    update = 0
+    nimg = 0
     while True:
-        draws = step.draw(feed, torch.Generator(device).manual_seed(update))
-        with torch.set_grad_enabled(settings.shared_fakes):
-            fake = step.fakes(draws)
-        step.discriminator(fake, draws, with_penalty=update % settings.penalty_interval == 0)
-        if update % settings.generator_every == 0:
-            step.generator(fake if settings.shared_fakes else step.fakes(draws), draws)
-        update_ema(nets.average, nets.generator, 0.99)
-        update += 1
+        step.update(feed, nimg)
+        nimg += batch
         yield
 
 

@@ -34,9 +34,14 @@ class Blur(nn.Module):
 
 
 class Stage(nn.Module):
-    """Convolution, PixelShuffle x2, blur, BatchNorm, scale and shift from the latent, ReLU."""
+    """Convolution, PixelShuffle x2, blur, BatchNorm, scale and shift from the latent, ReLU.
 
-    def __init__(self, channels_in: int, channels_out: int, latent: int, *, blur: bool) -> None:
+    With `refine` a residual convolution follows, which starts as nothing: depth where eyes are.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, latent: int, *, blur: bool, refine: bool
+    ) -> None:
         super().__init__()
         self.conv = icnr_(nn.Conv2d(channels_in, 4 * channels_out, 3, padding=1))
         self.shuffle = nn.PixelShuffle(2)
@@ -45,11 +50,16 @@ class Stage(nn.Module):
         self.norm = BatchNorm(channels_out, affine=False)
         self.scale = nn.Linear(latent, channels_out)
         self.shift = nn.Linear(latent, channels_out)
+        self.refine = nn.Conv2d(channels_out, channels_out, 3, padding=1) if refine else None
+        if self.refine is not None:
+            nn.init.zeros_(self.refine.weight)
+            nn.init.zeros_(self.refine.bias)
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         x = self.norm(self.blur(self.shuffle(self.conv(x))))
         scale, shift = self.scale(latent)[:, :, None, None], self.shift(latent)[:, :, None, None]
-        return torch.relu(torch.addcmul(shift, x, 1 + scale))
+        x = torch.relu(torch.addcmul(shift, x, 1 + scale))
+        return x if self.refine is None else torch.relu(x + self.refine(x))
 
 
 class SmallGenerator(nn.Module):
@@ -64,16 +74,22 @@ class SmallGenerator(nn.Module):
         embedding: int = 64,
         first: int = 128,
         channels: Sequence[int] = (80, 40, 20, 16, 16, 16),
+        refine: Sequence[int] = (),
         blur: bool = True,
         width: float = 1.0,
     ) -> None:
+        """`refine` names the sides, as shares of the picture's (1, 2, 4: whole, half, quarter),
+        whose stages get a second convolution."""
         super().__init__()
         self.base, doublings = base_and_doublings(image_size)
         widths = [scaled(c, width) for c in (first, *channels[:doublings])]
         latent = z_dim + (embedding if sizes else 0)
         self.embed = LabelEmbedding(sizes, embedding) if sizes else None
         self.start = nn.Linear(latent, widths[0] * self.base**2)
-        self.stages = nn.ModuleList(Stage(a, b, latent, blur=blur) for a, b in pairwise(widths))
+        self.stages = nn.ModuleList(
+            Stage(a, b, latent, blur=blur, refine=2 ** (doublings - 1 - i) in refine)
+            for i, (a, b) in enumerate(pairwise(widths))
+        )
         self.to_rgb = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:

@@ -1,0 +1,60 @@
+"""The helper discriminator: small heads on the maps of a frozen pretrained network.
+
+Vision-aided GAN (2112.09130) sets such heads beside the net's own discriminator, Projected GAN
+(2111.01007) puts one on each of several scales. They never judge alone: alone they leave faces with
+parts in the wrong place, and they see no labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+from torch.nn.utils.parametrizations import spectral_norm
+
+Maps = tuple[Tensor, ...]
+
+
+class HelperHeads(nn.Module):
+    """Maps [N,C,H,W], one per scale -> logits [N,1,H,W] per scale: how real each place looks."""
+
+    def __init__(self, channels: Sequence[int], width: int = 48) -> None:
+        super().__init__()
+        # Maps differ in size by orders of magnitude; `fit_scales` measures that on reals.
+        self.register_buffer("scales", torch.ones(len(channels)))
+        self.heads = nn.ModuleList(
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(c, width, 1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+                nn.LeakyReLU(0.2),
+                spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
+            )
+            for c in channels
+        )
+
+    @torch.no_grad()
+    def fit_scales(self, maps: Maps) -> None:
+        """Take each scale's standard deviation from maps of real pictures."""
+        self.scales.copy_(torch.stack([one.float().std() for one in maps]))
+
+    def forward(self, maps: Maps) -> list[Tensor]:
+        return [
+            head(one / scale).float()
+            for head, one, scale in zip(self.heads, maps, self.scales, strict=True)
+        ]
+
+
+def perceptual_distance(drawn: Maps, real: Maps) -> Tensor:
+    """How differently two batches look to a frozen network, a scalar.
+
+    LPIPS (1801.03924, eq. 1) without learnt weights: squared differences of maps [N,C,H,W] whose
+    channels have unit length.
+    """
+    distances = [
+        (normalize(a.float(), dim=1) - normalize(b.float(), dim=1)).square().sum(dim=1).mean()
+        for a, b in zip(drawn, real, strict=True)
+    ]
+    return torch.stack(distances).mean()
