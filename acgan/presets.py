@@ -53,7 +53,8 @@ class Preset:
 
     pretrained: Pretrained = "none"
     """The frozen network that helper and perceptual distance look through."""
-    pretrained_stages: tuple[int, ...] = (0, 1, 2, 4)
+    perceptual_stages: tuple[int, ...] = (0, 1, 2, 4)
+    helper_stages: tuple[int, ...] = (1, 2, 4)
     helper_weight: float = 0.25
     helper_rate: float = 1e-3
     perceptual_weight: float = 2.0
@@ -87,6 +88,11 @@ class Preset:
     def has_helper(self) -> bool:
         """Whether a helper discriminator judges what a frozen pretrained network sees."""
         return self.pretrained != "none" and self.helper_weight > 0
+
+    @property
+    def pretrained_stages(self) -> tuple[int, ...]:
+        """The frozen network's stages that are looked at."""
+        return tuple(sorted({*self.perceptual_stages, *self.helper_stages}))
 
     @property
     def slots(self) -> int:

@@ -136,7 +136,7 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
         generator = build_generator(plan.generator)
         discriminator = build_discriminator(plan.discriminator)
         encoder = build_encoder(plan.generator) if settings.has_encoder else None
-        helper = None if features is None else HelperHeads(features.channels)
+        helper = None if features is None else build_helper(features, settings)
     if helper is not None:
         faces = torch.from_numpy(np.asarray(plan.faces.images[:FACES_TO_FIT_SCALES]))
         helper.fit_scales(features(faces.float() / 127.5 - 1))
@@ -163,6 +163,12 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
         optimizer_h=None if helper is None else adam(settings.helper_rate, 0.0, helper),
         device=device,
     )
+
+
+def build_helper(features: EfficientNetLite, settings: Preset) -> HelperHeads:
+    """Fresh heads on the preset's stages of the frozen network."""
+    judged = [features.wanted.index(stage) for stage in settings.helper_stages]
+    return HelperHeads(features.channels, judged)
 
 
 def save(path: Path, nets: Nets, ledger: Ledger) -> None:

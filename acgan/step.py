@@ -257,9 +257,10 @@ class Step:
                 stats["helper_g"] = helper_generator_loss(self.nets.helper(fake_maps))
             loss = loss + settings.helper_weight * stats["helper_g"]
             if fakes.prior_divergence is not None:
+                chosen = [self.nets.features.wanted.index(s) for s in settings.perceptual_stages]
                 stats["perceptual"] = perceptual_distance(
-                    tuple(one[draws.redrawn] for one in fake_maps),
-                    tuple(one[draws.redrawn] for one in real_maps),
+                    tuple(fake_maps[number][draws.redrawn] for number in chosen),
+                    tuple(real_maps[number][draws.redrawn] for number in chosen),
                 )
                 loss = loss + settings.perceptual_weight * stats["perceptual"]
         self._update(loss, self.nets.optimizer_g)

@@ -18,12 +18,16 @@ Maps = tuple[Tensor, ...]
 
 
 class HelperHeads(nn.Module):
-    """Maps [N,C,H,W], one per scale -> logits [N,1,H,W] per scale: how real each place looks."""
+    """Maps [N,C,H,W], one per scale -> logits [N,1,H,W] per judged scale: how real places look.
 
-    def __init__(self, channels: Sequence[int], width: int = 48) -> None:
+    `judged` numbers the maps that get a head.
+    """
+
+    def __init__(self, channels: Sequence[int], judged: Sequence[int], width: int = 48) -> None:
         super().__init__()
+        self.judged = tuple(judged)
         # Maps differ in size by orders of magnitude; `fit_scales` measures that on reals.
-        self.register_buffer("scales", torch.ones(len(channels)))
+        self.register_buffer("scales", torch.ones(len(self.judged)))
         self.heads = nn.ModuleList(
             nn.Sequential(
                 spectral_norm(nn.Conv2d(c, width, 1)),
@@ -32,18 +36,18 @@ class HelperHeads(nn.Module):
                 nn.LeakyReLU(0.2),
                 spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
             )
-            for c in channels
+            for c in (channels[number] for number in self.judged)
         )
 
     @torch.no_grad()
     def fit_scales(self, maps: Maps) -> None:
         """Take each scale's standard deviation from maps of real pictures."""
-        self.scales.copy_(torch.stack([one.float().std() for one in maps]))
+        self.scales.copy_(torch.stack([maps[number].float().std() for number in self.judged]))
 
     def forward(self, maps: Maps) -> list[Tensor]:
         return [
-            head(one / scale).float()
-            for head, one, scale in zip(self.heads, maps, self.scales, strict=True)
+            head(maps[number] / scale).float()
+            for head, number, scale in zip(self.heads, self.judged, self.scales, strict=True)
         ]
 
 
