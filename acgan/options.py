@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from acgan.presets import (
     AdversarialLoss,
@@ -49,11 +51,16 @@ class TrainOptions(DeviceOptions):
     kimg: float | None = None
     """Train for this many thousand pictures shown to the discriminator."""
 
+    start_from: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Start from trained nets: a run's folder (its newest checkpoint), a snapshot, or a shipped
+    model's name. Classes are matched by name, other sizes and widths as far as they fit."""
+
     fresh: bool = False
     """Start a new run even where the same command left an unfinished or finished one."""
 
     image_size: int | None = None
-    """Side in pixels; the face set's own unless told otherwise (resized, antialiased)."""
+    """Side in pixels; the face set's own, or with --from the source's, unless told otherwise
+    (resized, antialiased)."""
 
     attributes: tuple[str, ...] = ()
     """Learn only these attributes; all that the face set has unless told otherwise."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from acgan.dataset import Faces, fits_in_memory, load_faces
 from acgan.losses import group_weights
+from acgan.make.snapshots import find_snapshot
 from acgan.options import TrainOptions
 from acgan.presets import Preset
 from acgan.rundir import (
@@ -20,8 +21,10 @@ from acgan.rundir import (
     resolve_budget,
     resolve_settings,
     settings_to_json,
+    what_differs,
 )
 from manifest.errors import UserError
+from manifest.runs import SnapshotInfo, read_snapshot_info
 from manifest.vocabulary import Vocabulary
 from manifest.workspace import Workspace
 
@@ -44,6 +47,8 @@ class Plan:
     training: dict[str, Any]
     path: Path
     exists: bool
+    why_new: str | None = None
+    """What keeps the newest run of this name from being gone on with."""
 
     @property
     def class_weights(self) -> tuple[float, ...]:
@@ -87,7 +92,12 @@ def make_plan(options: TrainOptions) -> Plan:
     budget = resolve_budget(options)
     workspace = Workspace(options.workspace)
     data = options.data or workspace.newest_face_set()
-    faces = load_faces(data, "train", image_size=options.image_size, in_memory=fits_in_memory(data))
+    image_size = options.image_size
+    if options.start_from is not None:
+        _, source = find_source(options.start_from, options.workspace)
+        settings = like_source(settings, source)
+        image_size = image_size or source.image_size
+    faces = load_faces(data, "train", image_size=image_size, in_memory=fits_in_memory(data))
     check_size(faces.image_size, options, settings)
     if len(faces) < settings.batch:
         raise UserError(
@@ -108,6 +118,9 @@ def make_plan(options: TrainOptions) -> Plan:
         "minutes": options.minutes,
         "kimg": options.kimg,
     }
+    if options.start_from is not None:
+        training["from"] = str(options.start_from)
+    name = options.name or options.preset
     found = None if options.fresh else find_run(workspace, training)
     if found is None and not options.fresh:
         other = find_run(workspace, training, any_data=True)
@@ -125,9 +138,25 @@ def make_plan(options: TrainOptions) -> Plan:
         faces=faces,
         sizes=faces.vocabulary.sizes if settings.conditional else (),
         training=training,
-        path=found or workspace.next_run(options.name or options.preset),
+        path=found or workspace.next_run(name),
         exists=found is not None,
+        why_new=None if found or options.fresh else what_differs(workspace, training, name),
     )
+
+
+def find_source(name: str, workspace: Path) -> tuple[Path, SnapshotInfo]:
+    """The snapshot that a `--from` names, and its description. Raises `UserError`."""
+    path = find_snapshot(Path(name), workspace)
+    return path, read_snapshot_info(path.with_suffix(".json"))
+
+
+def like_source(settings: Preset, source: SnapshotInfo) -> Preset:
+    """The preset with the widths of the source's generator, or its weights would not fit."""
+    if source.architecture.get("kind") != settings.nets:
+        return settings
+    ours = {"kind", "image_size", "z_dim", "sizes", "width"}
+    generator = {name: value for name, value in source.architecture.items() if name not in ours}
+    return replace(settings, generator=generator, z_dim=source.z_dim)
 
 
 def check_numbers(options: TrainOptions, settings: Preset) -> None:

@@ -185,6 +185,7 @@ PRESETS: dict[str, Preset] = {
         averages=((500.0, 0.05),),
         augmentation="translate-cutout",
         augmentation_probability=0.3,
+        pretrained="efficientnet-lite0",
     ),
     "acgan": Preset(
         source="E, anime ACGAN: SRResNet generator, DRAGAN (1708.05509; weights as its authors')",

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from acgan.averages import best_average
 from acgan.pictures import picture_grid, write_png
 from acgan.plan import Plan
 from acgan.rundir import RUN_SCHEMA_VERSION
-from acgan.snapshot import draw_z, save_snapshot, to_uint8
+from acgan.snapshot import draw_z, save_snapshot, save_training_nets, to_uint8
 from acgan.state import Ledger, Nets
 from acgan.watch import Watch
 from cli import progress
@@ -53,7 +54,7 @@ class Record:
         self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)
         self._snapshots = int(ledger.progress * plan.options.snapshots)
         self._seen_at = (time.monotonic(), ledger.nimg)
-        self._tick_s, self._tick_ended_at = 0.0, time.monotonic()
+        self.tick_s, self._tick_ended_at = 0.0, time.monotonic()
         self.warnings: list[str] = []
 
     def __enter__(self) -> Record:
@@ -99,14 +100,14 @@ class Record:
 
     def rested(self) -> bool:
         """Whether the last tick's cost is small beside the time since."""
-        return time.monotonic() - self._tick_ended_at > REST_SHARE * self._tick_s
+        return time.monotonic() - self._tick_ended_at > REST_SHARE * self.tick_s
 
     def tick(self, ledger: Ledger) -> None:
         """The grid, the collapse watch, and a snapshot when one is due."""
         started = time.monotonic()
         self._write_tick(ledger)
         self._tick_ended_at = time.monotonic()
-        self._tick_s = self._tick_ended_at - started
+        self.tick_s = self._tick_ended_at - started
 
     def _write_tick(self, ledger: Ledger) -> None:
         grid = self._draw_grid()
@@ -156,7 +157,9 @@ class Record:
 
     def save_snapshot(self, ledger: Ledger) -> Path:
         """Write the averaged generator with all that its users need."""
-        plan = self._plan
+        plan, settings, features = self._plan, self._plan.settings, self._nets.features
+        source = plan.options.start_from
+        average = best_average(self._nets, plan)
         labels = plan.faces.labels[:, : len(plan.sizes)]
         chosen = np.random.default_rng(0).permutation(len(labels))[:MOST_LABEL_ROWS]
         info = {
@@ -172,10 +175,16 @@ class Record:
                 "z_distribution": plan.settings.z_distribution,
                 "preset": plan.options.preset,
                 "seconds": round(ledger.elapsed_s, 1),
+                # Networks that trained it, by hash: none of them may score it.
+                "pretrained": {} if features is None else {settings.pretrained: features.sha256},
+                **({} if source is None else {"from": source}),
             },
         }
+        nets = {"discriminator": self._nets.discriminator, "encoder": self._nets.encoder}
+        nets["helper"] = self._nets.helper
         path = self._path / "snapshots" / f"{ledger.nimg:010d}.json"
-        return save_snapshot(path, self._nets.average, info)
+        save_training_nets(path, {name: net for name, net in nets.items() if net is not None})
+        return save_snapshot(path, average, info)
 
     @torch.inference_mode()
     def _draw_grid(self) -> Tensor:

@@ -41,6 +41,10 @@ class Budget:
             shares.append(elapsed_s / self.seconds)
         return min(1.0, max(shares))
 
+    def is_over(self, elapsed_s: float) -> bool:
+        """Whether the time is used up, so that the end must be short."""
+        return self.seconds is not None and elapsed_s >= self.seconds
+
 
 def resolve_settings(options: TrainOptions) -> tuple[Preset, dict[str, str]]:
     """The preset with the given options in place of its values, and where each value came from."""
@@ -117,6 +121,32 @@ def find_run(
     return None
 
 
+def what_differs(workspace: Workspace, training: dict[str, Any], name: str) -> str | None:
+    """Why the newest run of this name is not gone on with, in words; None without such a run."""
+    wanted = flat(json.loads(json.dumps(training)))
+    for path in sorted(workspace.runs.glob(f"[0-9]*-{name}"), reverse=True):
+        try:
+            found = flat(
+                read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)["training"]
+            )
+        except (UserError, KeyError):
+            continue
+        names = {
+            key: f"{key} ({found.get(key)} -> {wanted.get(key)})"
+            for key in found | wanted
+            if found.get(key) != wanted.get(key)
+        }
+        if "dataset_id" in names:
+            names["dataset_id"] = "the face set (its labels or pictures changed, or it is another)"
+        return f"not {path.name}: it differs in {', '.join(names.values())}" if names else None
+    return None
+
+
+def flat(training: dict[str, Any]) -> dict[str, Any]:
+    """The description with the preset's settings beside the options."""
+    return {**training, **training.get("settings", {}), "settings": None}
+
+
 def write_config(path: Path, training: dict[str, Any], origin: dict[str, str], **more: Any) -> None:
     """Write config.json: all that decides the outcome, and what it was run with."""
     content = {
@@ -127,6 +157,11 @@ def write_config(path: Path, training: dict[str, Any], origin: dict[str, str], *
         **more,
     }
     write_json(path / "config.json", content, schema_version=RUN_SCHEMA_VERSION)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What `write_config` wrote. Raises `UserError`."""
+    return read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
 
 
 def settings_to_json(settings: Preset) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,42 @@ def load_snapshot(path: Path, device: torch.device | str = "cpu") -> Snapshot:
         raise UserError(f"not a snapshot for this program: {reason}", where=str(weights)) from None
     generator.eval().requires_grad_(False).to(device)
     return Snapshot(description, info, generator, torch.device(device))
+
+
+def training_path(snapshot: Path) -> Path:
+    """Where the nets lie that trained a snapshot: encoder, discriminator and helper."""
+    return snapshot.with_name(f"{snapshot.stem}.training.safetensors")
+
+
+def save_training_nets(snapshot: Path, nets: Mapping[str, nn.Module]) -> Path:
+    """Write those nets in float16 beside the snapshot, for `acgan train --from` and the encoder."""
+    state = {
+        f"{net}.{name}": (tensor.half() if tensor.is_floating_point() else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        for net, module in nets.items()
+        for name, tensor in module.state_dict().items()
+    }
+    write_bytes(training_path(snapshot), save(state))
+    return training_path(snapshot)
+
+
+def load_training_nets(snapshot: Path) -> dict[str, dict[str, Tensor]]:
+    """The inverse: states in float32 by net; empty when there is no such file."""
+    path = training_path(snapshot)
+    if not path.is_file():
+        return {}
+    try:
+        flat = load(path.read_bytes())
+    except SafetensorError as error:
+        raise UserError(f"not readable: {error}", where=str(path)) from None
+    nets: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in flat.items():
+        net, _, rest = name.partition(".")
+        value = tensor.float() if tensor.is_floating_point() else tensor
+        nets.setdefault(net, {})[rest] = value
+    return nets
 
 
 def save_snapshot(path: Path, generator: nn.Module, info: dict[str, Any]) -> Path:

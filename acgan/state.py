@@ -13,8 +13,8 @@ import torch
 from torch import nn
 from torch.optim import Adam
 
+from acgan.averages import ema_decay, update_ema
 from acgan.checkpoint import load_newest_checkpoint, save_checkpoint
-from acgan.ema import ema_decay, update_ema
 from acgan.nets import build_discriminator, build_encoder, build_generator
 from acgan.nets.helper import HelperHeads
 from acgan.plan import Plan

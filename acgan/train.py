@@ -20,14 +20,17 @@ from acgan.list_presets import list_presets
 from acgan.options import TrainOptions
 from acgan.parallel import World, join_world
 from acgan.plan import Plan, make_plan, warn_of_rare_classes
+from acgan.precision import computes_in_bf16
 from acgan.presets import FEW_REDRAWN, Preset
 from acgan.record import Record
-from acgan.rundir import finished, write_config
+from acgan.rundir import finished, read_config, write_config
 from acgan.signals import hold_signals
+from acgan.start import start_from
 from acgan.state import Ledger, Nets, build_nets, restore, save
 from acgan.step import Step
 from cli import emit_json, explain_dry_run, next_step
 from manifest.errors import UserError
+from manifest.locks import only_one
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +49,29 @@ def run(options: TrainOptions) -> None:
     result = finished(plan.path) if plan.exists else None
     if options.dry_run:
         verb = "do nothing, this run is done:" if result else "go on in" if plan.exists else "write"
-        explain_dry_run(options, [f"train on {len(plan.faces)} faces", f"{verb} {plan.path}"])
+        explain_dry_run(
+            options,
+            [
+                f"train on {len(plan.faces)} faces",
+                f"{verb} {plan.path}",
+                *(f"{name}: {value}" for name, value in plan.training["settings"].items()),
+            ],
+        )
         return
     if result is None:
         with join_world(device) as (world, device):
-            result = train(plan, device, world)
-            if not world.first:
+            if world.first:
+                if plan.why_new:
+                    log.info("a new run, %s: %s", plan.path.name, plan.why_new)
+                with only_one(
+                    plan.path,
+                    "train",
+                    "another process trains in this folder",
+                    hint="wait for it, stop it, or start another run with --fresh or --name",
+                ):
+                    result = train(plan, device, world)
+            else:
+                train(plan, device, world)
                 return
     else:
         log.info("%s is done already; --fresh or another --seed starts a new run", plan.path)
@@ -65,21 +85,27 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     settings, faces = plan.settings, plan.faces
 
     # The run's folder says what was asked before any work starts.
+    bf16 = settle_precision(plan, device, world)
     if world.first and not plan.exists:
-        write_config(plan.path, plan.training, dict(plan.origin), device=str(device))
+        write_config(plan.path, plan.training, dict(plan.origin), device=str(device), bf16=bf16)
     warn_of_rare_classes(faces)
 
-    # Nets, optimisers and average: fresh, or from the newest checkpoint.
+    # Nets, optimisers and averages: fresh, from other trained nets, or from the newest checkpoint.
     check_share(settings, world)
     nets = build_nets(plan, device)
-    ledger = restore(plan.path, nets) or Ledger()
-    step = Step(plan, nets, device, world)
+    ledger = restore(plan.path, nets)
+    if ledger is None:
+        ledger = Ledger()
+        if plan.options.start_from is not None:
+            start_from(plan, nets)
+    step = Step(plan, nets, device, world, bf16=bf16)
 
     # Pictures and labels lie on the device; the record keeps numbers, grids and snapshots.
     feed = Feed(faces, device, sampling_weights(faces.labels, plan.sizes, settings.temper))
     record = Record(plan, nets, ledger) if world.first else None
     started, saved = time.monotonic() - ledger.elapsed_s, time.monotonic()
     tick, stats = int(ledger.progress * plan.options.ticks), {}
+    updated, ending_s = (time.monotonic(), ledger.nimg // settings.batch), 0.0
 
     with hold_signals() as stop, record or nullcontext():
         stopping = False
@@ -94,11 +120,15 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             often = update % STATS_INTERVAL == 0
             decides = often or world.size == 1
             if decides:
-                ledger.elapsed_s = world.agree(time.monotonic() - started, device)
+                now = time.monotonic()
+                ledger.elapsed_s = world.agree(now - started, device)
+                # A budget in minutes holds the end too: one more update and what a tick takes.
+                step_s, updated = (now - updated[0]) / (update + 1 - updated[1]), (now, update + 1)
+                ending_s = world.agree(step_s + (record.tick_s if record else 0.0), device)
                 stopping = world.any(stop.requested, device)
                 if stopping:
                     stop.join()
-            ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s)
+            ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s + ending_s)
             last = ledger.progress >= 1 or stopping
             at_tick = decides and int(ledger.progress * plan.options.ticks) > tick
             at_tick = at_tick and world.agree(record is None or record.rested(), device) > 0
@@ -112,6 +142,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
                     ledger = roll_back(plan, nets, ledger)
                     started, stats = time.monotonic() - ledger.elapsed_s, {}
                     tick = int(ledger.progress * plan.options.ticks)
+                    updated = (time.monotonic(), ledger.nimg // settings.batch)
                     continue
                 if record:
                     record.numbers(ledger, {**numbers, "rate_g": rate})
@@ -119,14 +150,26 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             # Grid, watch and snapshot; then the state, so that nothing is lost.
             if at_tick or last:
                 tick = int(ledger.progress * plan.options.ticks)
-                if record and not stopping:
+                if record and not stopping and not (last and plan.budget.is_over(ledger.elapsed_s)):
                     record.tick(ledger)
+                    updated = (time.monotonic(), update + 1)
             if due or last:
                 saved = time.monotonic()
                 if world.first:
                     save(plan.path, nets, ledger)
 
     return record.finish(ledger) if record else {}
+
+
+def settle_precision(plan: Plan, device: torch.device, world: World) -> bool:
+    """Whether this run computes in bfloat16: as it began, or as the first process measures now.
+
+    A resumed run keeps to it, or it would not equal an uninterrupted one.
+    """
+    kept = read_config(plan.path).get("bf16") if plan.exists else None
+    if kept is None:
+        kept = computes_in_bf16(plan.settings.precision, device)
+    return world.agree(float(kept), device) > 0
 
 
 def check_share(settings: Preset, world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from crawler.policy import Policy
 from crawler.queries import Query
 from crawler.records import Post, Rating
 from crawler.spans import Spans
+from manifest import locks
 from manifest.errors import UserError
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
 
@@ -220,18 +221,7 @@ def _key(query: Query) -> tuple[str, str, str]:
     return query.site, query.tags, " ".join(sorted(query.ratings))
 
 
-@contextmanager
-def only_one(raw: Path) -> Iterator[None]:
-    """Keep other crawls out of this folder. SQLite's lock goes with the process, however it ends.
-
-    Raises `UserError` when one is running.
-    """
-    raw.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(raw / "crawl.lock", isolation_level=None, timeout=1.0)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            raise UserError(
-                "another crawl is at work here", where=str(raw), hint="wait for it, or stop it"
-            ) from None
-        yield
+def only_one(raw: Path) -> AbstractContextManager[None]:
+    """Keep other crawls out of this folder. Raises `UserError` when one is running."""
+    message = "another crawl is at work here"
+    return locks.only_one(raw, "crawl", message, hint="wait for it, or stop it")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import cli  # noqa: F401  (settles how threads wait, before anything imports torch)
+
 # A suite started in the background of a shell ignores Ctrl-C, and its children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

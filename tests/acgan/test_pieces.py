@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from acgan.augment import augment
-from acgan.ema import ema_decay, update_ema
+from acgan.averages import ema_decay, update_ema
 from acgan.feed import drop_labels, sampling_weights
 from acgan.make.ask import warn_of_unseen
 from acgan.nets.blocks import BatchNorm, LabelEmbedding, base_and_doublings, icnr_

@@ -23,7 +23,7 @@ from acgan.nets.small import Blur
 from acgan.parallel import World
 from acgan.presets import PRESETS, PresetName
 from acgan.state import build_nets
-from acgan.step import Step, compile_nets
+from acgan.step import Draws, Step
 
 CPU = torch.device("cpu")
 
@@ -34,7 +34,11 @@ def make_step(preset: str = "small", **settings):
     nets = build_nets(plan, CPU)
     step = Step(plan, nets, CPU, World())
     feed = Feed(plan.faces, CPU, np.ones(len(plan.faces)))
-    return step, step.draw(feed, torch.Generator().manual_seed(0))
+    return step, feed
+
+
+def draws_of(step: Step, feed: Feed) -> Draws:
+    return step.draw(feed, torch.Generator().manual_seed(0), step.settings.redrawn_every(0))
 
 
 def weights_of(net: torch.nn.Module) -> list[torch.Tensor]:
@@ -47,23 +51,65 @@ def changed(net: torch.nn.Module, before: list[torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("preset", ["small", "modern", "acgan", "dcgan-5x5"])
 def test_each_update_moves_its_own_net(preset: str) -> None:
-    step, draws = make_step(preset)
-    generator, discriminator = weights_of(step.nets.generator), weights_of(step.nets.discriminator)
-    fake = step.fakes(draws)
-    step.discriminator(fake, draws, with_penalty=True)
-    assert not changed(step.nets.generator, generator)
-    assert changed(step.nets.discriminator, discriminator)
-    discriminator = weights_of(step.nets.discriminator)
-    step.generator(fake, draws)
-    assert changed(step.nets.generator, generator)
-    assert not changed(step.nets.discriminator, discriminator)
+    step, feed = make_step(preset)
+    nets, draws = step.nets, draws_of(step, feed)
+    fakes = step.fakes(draws)
+    parts = ("generator", "discriminator", "helper")
+    before = {part: weights_of(net) for part in parts if (net := getattr(nets, part)) is not None}
+    moved = lambda: {part for part, old in before.items() if changed(getattr(nets, part), old)}  # noqa: E731
+    _, judged = step.discriminator(fakes, draws, with_penalty=True)
+    assert moved() == {"discriminator"}
+    maps = (None, None)
+    if nets.helper is not None:
+        maps = (step.look(draws.real), step.look(fakes.images))
+        step.helper(*maps)
+        assert moved() == {"discriminator", "helper"}
+    before = {part: weights_of(getattr(nets, part)) for part in before}
+    step.generator(fakes, draws, judged, *maps, progress=0)
+    assert moved() == {"generator"}
+
+
+def test_an_update_follows_from_seed_and_pictures_seen() -> None:
+    """The same (seed, nimg) gives the same update, dropout's masks too; another does not."""
+    ends = []
+    for nimg, disturbed in ((64, False), (64, True), (72, False)):
+        step, feed = make_step("dcgan-residual")
+        if disturbed:
+            torch.rand(100)
+        step.update(feed, nimg)
+        ends.append(weights_of(step.nets.discriminator))
+    assert all(torch.equal(a, b) for a, b in zip(ends[0], ends[1], strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(ends[0], ends[2], strict=True))
+
+
+def test_the_helper_moves_the_generator_and_can_be_switched_off() -> None:
+    ends = []
+    for settings in ({}, {"helper_weight": 5.0}, {"perceptual_weight": 50.0}):
+        step, feed = make_step("small", precision="float32", **settings)
+        stats = step.update(feed, 0)
+        assert {"helper_d", "helper_g", "perceptual"} <= stats.keys()
+        ends.append(next(step.nets.generator.parameters()).grad.clone())
+    assert not torch.allclose(ends[0], ends[1])
+    assert not torch.allclose(ends[0], ends[2])
+    step, feed = make_step("small", pretrained="none")
+    assert not {"helper_d", "helper_g", "perceptual"} & step.update(feed, 0).keys()
+    assert step.nets.features is step.nets.helper is None
+
+
+def test_frozen_features_stay_and_are_not_saved() -> None:
+    step, feed = make_step("small")
+    before = weights_of(step.nets.features)
+    step.update(feed, 0)
+    assert not changed(step.nets.features, before)
+    assert not any("features" in name for name in step.nets.state())
 
 
 def test_penalty_reaches_the_update() -> None:
     """The same update with and without the penalty ends elsewhere; a penalty of nothing fails."""
     ends = []
     for with_penalty in (False, True):
-        step, draws = make_step(penalty_gamma=10.0)
+        step, feed = make_step(penalty_gamma=10.0)
+        draws = draws_of(step, feed)
         step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
         ends.append(step.nets.discriminator.heads.adversarial.weight.grad.clone())
     assert not torch.allclose(ends[0], ends[1])
@@ -72,7 +118,8 @@ def test_penalty_reaches_the_update() -> None:
 def test_a_lazy_penalty_weighs_gamma_times_its_interval() -> None:
     gradients = []
     for with_penalty in (False, True):
-        step, draws = make_step(penalty_gamma=3.0, penalty_interval=5, precision="float32")
+        step, feed = make_step(penalty_gamma=3.0, penalty_interval=5, precision="float32")
+        draws = draws_of(step, feed)
         net, weights = step.nets.discriminator, step.nets.discriminator.heads.adversarial.weight
         step.nets.optimizer_d.step = lambda: None
         step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
@@ -83,7 +130,8 @@ def test_a_lazy_penalty_weighs_gamma_times_its_interval() -> None:
 
 
 def test_unknown_labels_leave_the_class_heads_alone() -> None:
-    step, draws = make_step("small")
+    step, feed = make_step("small")
+    draws = draws_of(step, feed)
     unknown = torch.full_like(draws.labels, -1)
     draws = replace(draws, labels=unknown, fake_labels=unknown)
     step.discriminator(step.fakes(draws), draws, with_penalty=False)
@@ -103,19 +151,17 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
     ],
 )
 def test_compiled_is_eager(preset: str, backend: str) -> None:
-    """Two updates of both nets, compiled and not, give the same gradients."""
+    """Two updates of all nets, compiled and not, give the same gradients."""
     if backend == "inductor" and shutil.which("g++") is None:
         pytest.skip("the compiler of compiled steps needs g++")
-    eager, draws = make_step(preset, precision="float32")
-    compiled, _ = make_step(preset, precision="float32")
+    eager, feed = make_step(preset, precision="float32", penalty_interval=2)
+    compiled, _ = make_step(preset, precision="float32", penalty_interval=2)
     compiled.nets.load(copy.deepcopy(eager.nets.state()))
-    compiled.compiled_g, compiled.compiled_d = compile_nets(compiled.nets, backend=backend)
-    for with_penalty in (False, True):
+    compiled.compile(backend)
+    for nimg in (8, 16):  # without and with the penalty
         for step in (eager, compiled):
-            fake = step.fakes(draws)
-            step.discriminator(fake, draws, with_penalty=with_penalty)
-            step.generator(fake if step.settings.shared_fakes else step.fakes(draws), draws)
-        for net in ("generator", "discriminator"):
+            step.update(feed, nimg)
+        for net in ("generator", "discriminator", "helper"):
             pairs = zip(
                 getattr(eager.nets, net).parameters(),
                 getattr(compiled.nets, net).parameters(),
@@ -125,22 +171,40 @@ def test_compiled_is_eager(preset: str, backend: str) -> None:
                 torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-5)
 
 
-def test_reconstruction_trains_the_encoder_through_redrawn_faces_alone() -> None:
-    step, draws = make_step("small", adversarial_weight=0.0, class_weight_g=0.0, prior_weight=0.0)
+def test_redrawing_trains_the_encoder_through_redrawn_faces_alone() -> None:
+    step, feed = make_step(
+        "small", adversarial_weight=0.0, class_weight_g=0.0, prior_weight=0.0, helper_weight=1e-9
+    )
+    draws = draws_of(step, feed)
     before = weights_of(step.nets.encoder)
-    fake = step.fakes(draws)
-    fake.retain_grad()
-    step.discriminator(fake, draws, with_penalty=False)
-    step.generator(fake, draws)
+    fakes = step.fakes(draws)
+    fakes.images.retain_grad()
+    _, judged = step.discriminator(fakes, draws, with_penalty=False)
+    maps = step.look(draws.real), step.look(fakes.images)
+    step.generator(fakes, draws, judged, *maps, progress=0)
     assert changed(step.nets.encoder, before)
-    assert fake.grad[::2].abs().sum() > 0
-    assert fake.grad[1::2].abs().sum() == 0
+    redrawn, drawn = fakes.images.grad[::2].abs().sum(), fakes.images.grad[1::2].abs().sum()
+    assert redrawn > 0
+    assert drawn < 1e-6 * redrawn
 
 
-def test_redrawn_faces_keep_their_labels() -> None:
-    _, draws = make_step("small", label_drop=1.0)
-    assert torch.equal(draws.fake_labels[::2], draws.labels[::2])
-    assert (draws.fake_labels[1::2] == -1).all()
+def test_redrawn_faces_keep_their_labels_and_become_fewer() -> None:
+    step, feed = make_step("small", label_drop=1.0, reconstruction_weight_end=2.0)
+    for progress, every in ((0.1, 2), (0.9, 4)):
+        found = step.draw(
+            feed, torch.Generator().manual_seed(0), step.settings.redrawn_every(progress)
+        )
+        kept = (found.fake_labels == found.labels).all(dim=1)
+        assert torch.equal(kept[::every], torch.ones_like(kept[::every]))
+        open_rows = torch.arange(len(kept)) % every > 0
+        assert (found.fake_labels[open_rows] == -1).all()
+
+
+def test_the_weight_of_redrawing_fades() -> None:
+    settings = replace(PRESETS["small"], reconstruction_weight=20.0, reconstruction_weight_end=5.0)
+    weights = [settings.redraw_weight(p) for p in (0.0, 0.4, 0.6, 0.8, 1.0)]
+    assert weights == pytest.approx([20, 20, 10, 5, 5])
+    assert replace(settings, reconstruction_weight_end=0.0).redraw_weight(1.0) == 20
 
 
 def test_every_preset_can_be_named() -> None:
@@ -274,9 +338,17 @@ def test_flops_are_counted() -> None:
     assert cost.saved_bytes > 0
 
 
+class DoubleFeed(Feed):
+    """Pictures in float64."""
+
+    def pictures(self, rows: torch.Tensor) -> torch.Tensor:
+        return super().pictures(rows).double()
+
+
 def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Path) -> None:
-    """One update of each net with the penalty in a world of `size` processes; rank 0 saves."""
+    """One update of all nets with the penalty in a world of `size` processes; rank 0 saves."""
     torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
     if size > 1:
         address = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
@@ -284,22 +356,15 @@ def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Pat
     plan = synthetic_plan(preset, image_size, batch=8, width=0.25)
     plan = replace(plan, settings=replace(plan.settings, precision="float32"))
     nets = build_nets(plan, CPU)
-    trained = [n for n in (nets.generator, nets.discriminator, nets.encoder) if n is not None]
-    for net in trained:
+    trained = [
+        net
+        for net in (nets.generator, nets.discriminator, nets.encoder, nets.helper)
+        if net is not None
+    ]
+    for net in [*trained, nets.averages, *([nets.features] if nets.features else [])]:
         net.double()
     step = Step(plan, nets, CPU, World(rank, size))
-    feed = Feed(plan.faces, CPU, np.ones(len(plan.faces)))
-    draws = step.draw(feed, torch.Generator().manual_seed(0))
-    draws = replace(
-        draws,
-        real=draws.real.double(),
-        z=draws.z.double(),
-        penalty_noise=draws.penalty_noise.double(),
-    )
-    torch.manual_seed(0)
-    fake = step.fakes(draws)
-    step.discriminator(fake, draws, with_penalty=True)
-    step.generator(fake if step.settings.shared_fakes else step.fakes(draws), draws)
+    step.update(DoubleFeed(plan.faces, CPU, np.ones(len(plan.faces))), 0)
     if rank == 0:
         torch.save([p.grad for net in trained for p in net.parameters()], out)
     if size > 1:

@@ -92,7 +92,7 @@ def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
     straight = train_now(options(workspace, kimg=0.64, name="straight"))
     stopped = options(workspace, kimg=0.64, name="stopped", fresh=True, checkpoint_interval_s=0)
     plan, count = make_plan(stopped), 0
-    update = Step.discriminator
+    update = Step.update
 
     def break_off(self, *args, **kwargs):
         nonlocal count
@@ -101,7 +101,7 @@ def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
             raise RuntimeError("power cut")
         return update(self, *args, **kwargs)
 
-    monkeypatch.setattr(Step, "discriminator", break_off)
+    monkeypatch.setattr(Step, "update", break_off)
     with pytest.raises(RuntimeError, match="power cut"):
         training.train(plan, CPU, training.World())
     monkeypatch.undo()
@@ -203,18 +203,18 @@ def test_two_processes_do_what_one_does(workspace: Path) -> None:
 
 
 def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    update, count = Step.discriminator, 0
+    update, count = Step.update, 0
 
-    def poison(self, fake, draws, **kwargs):
+    def poison(self, *args):
         nonlocal count
         count += 1
-        stats = update(self, fake, draws, **kwargs)
+        stats = update(self, *args)
         if count == 30:
             with torch.no_grad():
                 next(self.nets.generator.parameters()).fill_(float("nan"))
         return stats
 
-    monkeypatch.setattr(Step, "discriminator", poison)
+    monkeypatch.setattr(Step, "update", poison)
     run = train_now(options(workspace, kimg=0.8, checkpoint_interval_s=0))
     result = json.loads((run / "result.json").read_text())
     assert result["rollbacks"] == 1
@@ -227,18 +227,18 @@ def test_weights_that_are_not_numbers_are_never_saved(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Poisoned in the very update that is saved, when its losses still look well."""
-    update, count = Step.generator, 0
+    update, count = Step.update, 0
 
-    def poison(self, fake, draws):
+    def poison(self, *args):
         nonlocal count
         count += 1
-        stats = update(self, fake, draws)
+        stats = update(self, *args)
         if count == 41:  # the state is saved after updates 1, 21, 41
             with torch.no_grad():
                 next(self.nets.generator.parameters()).fill_(float("nan"))
         return stats
 
-    monkeypatch.setattr(Step, "generator", poison)
+    monkeypatch.setattr(Step, "update", poison)
     run = train_now(options(workspace, kimg=0.96, checkpoint_interval_s=0))
     assert json.loads((run / "result.json").read_text())["rollbacks"] == 1
     assert all(value.isfinite().all() for value in final_state(run).values())
@@ -336,7 +336,7 @@ def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict, message: str
 
 def test_a_batch_that_processes_cannot_share(workspace: Path) -> None:
     plan = make_plan(options(workspace, batch=18))
-    with pytest.raises(UserError, match="multiple of 4"):
+    with pytest.raises(UserError, match="multiple of 8"):
         training.train(plan, CPU, training.World(0, 2))
 
 
