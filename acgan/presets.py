@@ -153,7 +153,9 @@ PRESETS: dict[str, Preset] = {
         class_weight_g=0.1,
         reconstruction_weight=20.0,
         prior_weight=0.05,
+        generator={"channels": (128, 64, 32, 32, 16, 16), "refine": (1, 2, 4)},
         pretrained="efficientnet-lite0",
+        helper_weight=0.5,
         averages=((4.4, 0.05), (20.0, 0.15)),
     ),
     "recipe": Preset(

@@ -85,13 +85,13 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     settings, faces = plan.settings, plan.faces
 
     # The run's folder says what was asked before any work starts.
+    check_share(settings, world)
     bf16 = settle_precision(plan, device, world)
     if world.first and not plan.exists:
         write_config(plan.path, plan.training, dict(plan.origin), device=str(device), bf16=bf16)
     warn_of_rare_classes(faces)
 
     # Nets, optimisers and averages: fresh, from other trained nets, or from the newest checkpoint.
-    check_share(settings, world)
     nets = build_nets(plan, device)
     ledger = restore(plan.path, nets)
     if ledger is None:

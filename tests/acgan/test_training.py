@@ -57,7 +57,8 @@ def final_state(run: Path) -> dict[str, torch.Tensor]:
     state = load_newest_checkpoint(run / "checkpoints")
     return {
         f"{part}.{name}": value
-        for part in ("generator", "discriminator", "average")
+        for part in ("generator", "discriminator", "encoder", "helper", "averages")
+        if part in state["nets"]
         for name, value in state["nets"][part].items()
     }
 
