@@ -1,7 +1,13 @@
 """`python -m eval`: honest numbers on how good a snapshot is."""
 
 from cli import Command, main
-from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
+from eval.options import (
+    ClassifierOptions,
+    CompareOptions,
+    RealnessOptions,
+    ReportOptions,
+    WatchOptions,
+)
 
 COMMANDS = {
     "report": Command(
@@ -9,6 +15,11 @@ COMMANDS = {
     ),
     "classifier": Command(
         ClassifierOptions, "eval.judge:classifier", "Train and cache the independent judge only."
+    ),
+    "realness": Command(
+        RealnessOptions,
+        "eval.student:realness",
+        "Fit the net that chooses the best draws.",
     ),
     "compare": Command(CompareOptions, "eval.compare:compare", "Runs side by side."),
     "watch": Command(WatchOptions, "eval.watch:watch", "Score new snapshots while a run trains."),

@@ -1,4 +1,4 @@
-"""Arrays kept by content: the key holds the hashes of the pictures and of what read them."""
+"""Arrays kept by content: a key holds the pictures' hash, and what read them in which version."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from manifest.files import atomic_file
 
 log = logging.getLogger(__name__)
 
+CACHE_FOLDER = "eval-cache"  # in the face set; it may be deleted at any time
+
 
 def content_hash(*arrays: np.ndarray) -> str:
     """16 hex digits over the bytes of arrays; what is kept under them never goes out of date."""
@@ -23,14 +25,6 @@ def content_hash(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
-
-
-def code_hash(*files: str) -> str:
-    """12 hex digits over source files (`__file__`): kept results of other code are not read."""
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import emit_json, explain_dry_run
-from eval.metrics import Row, read_rows
 from eval.options import CompareOptions
-from eval.summary import summarise
 from manifest.errors import UserError
+from manifest.scores import SCORES_FILE, Row, read_rows
 from manifest.workspace import Workspace
 
 
@@ -41,7 +40,7 @@ def newest_row(run: Path) -> Row:
     """The row with the most training. Raises `UserError` when there is no run or no score."""
     if not run.is_dir():
         raise UserError("no such run", where=str(run))
-    rows = read_rows(run / "eval" / "metrics.jsonl")
+    rows = read_rows(run / SCORES_FILE)
     if not rows:
         raise UserError("not scored yet", where=str(run), hint="run `python -m eval report`")
     return rows[-1]
@@ -57,7 +56,7 @@ def compared(row: Row) -> dict[str, Any]:
     """The numbers that decide, from one row of metrics.jsonl."""
     return {
         **{key: row[key] for key in ("kimg", "dataset_id", "n", "n_real")},
-        **summarise(row),
+        **row["summary"],
         "verdicts": [verdict["name"] for verdict in row["verdicts"]],
     }
 

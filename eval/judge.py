@@ -11,21 +11,20 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from acgan.snapshot import choose_device
+from acgan.devices import choose_device
 from cli import emit_json, explain_dry_run, next_step, progress
-from eval.accuracy import read_group
-from eval.cache import ArrayCache, content_hash
-from eval.classifier import Judge, JudgeSettings, judge_hash, read_pictures, steps_of, train_judge
+from eval.cache import CACHE_FOLDER, ArrayCache, content_hash
+from eval.classifier import Judge, JudgeSettings, judge_key, read_pictures, steps_of, train_judge
 from eval.options import ClassifierOptions
+from eval.reading import read_group
 from eval.reals import Reals, load_reals, scorable_groups
 from eval.standalone import keep_standalone
 from manifest.errors import UserError
 from manifest.files import write_bytes
+from manifest.vocabulary import UNKNOWN
 from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-CACHE_FOLDER = "eval-cache"
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,6 @@ class TrainedJudge:
     hash: str
     device: torch.device
     cache: ArrayCache
-
-    @property
-    def features(self) -> dict[str, str]:
-        """What measures in its features name: the extractor, and how pictures reach its side."""
-        return {
-            "extractor": f"judge {self.hash}",
-            "resize": f"antialiased bilinear to {self.net.side} px",
-        }
 
     def read(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Features float32 [N, F] and, per group, probabilities float32 [N, classes]."""
@@ -81,8 +72,7 @@ def obtain_judge(
         )
     settings = settings or JudgeSettings()
     kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
-    labels = content_hash(reals.train_labels)  # the table of labels may be edited by hand
-    name = judge_hash(f"{reals.dataset_id}@{reals.image_size} {labels}", settings)
+    name = judge_key(reals.key, settings)
     net = Judge(reals.image_size, reals.vocabulary.sizes, settings.hidden_count)
     path = cache / f"classifier-{name}.safetensors" if cache else None
     if path is not None and path.is_file():
@@ -92,10 +82,8 @@ def obtain_judge(
             return TrainedJudge(net.to(device).eval(), name, device, kept)
         except (SafetensorError, RuntimeError):
             log.warning("%s is damaged; training the classifier again", path)
-    total = steps_of(len(reals.train_labels), settings) * min(
-        settings.batch, len(reals.train_labels)
-    )
-    with progress("classifier", total, quiet=quiet) as advance:
+    known = int((reals.train_labels != UNKNOWN).any(1).sum())
+    with progress("classifier", steps_of(known, settings), quiet=quiet) as advance:
         net = train_judge(
             reals.train_pictures,
             reals.train_labels,

@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from eval.accuracy import GroupAccuracy, read_group
-from eval.control import measure_control
-from eval.detail import detail_ratio
-from eval.distance import DistanceScores, measure_distance
-from eval.diversity import choose_classes, measure_diversity, same_label_distance
+from acgan.realness import Realness
+from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
-from eval.inception import inception_distance
 from eval.judge import TrainedJudge
-from eval.ladder import gan_train_accuracy, resolution_ladder
-from eval.memorisation import measure_memorisation
-from eval.neighbours import compare_manifolds
-from eval.options import Depth
-from eval.patches import second_judge
+from eval.metric import Case, Metric, Results
+from eval.metrics import METRICS
+from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
-from eval.scores import Scores, Subject
-from eval.strangeness import measure_strangeness
+from eval.verdicts import Check, without_empty_praise
 from manifest.errors import UserError
 from manifest.vocabulary import UNKNOWN
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to measure: how many faces, from which seed, how deep."""
+class Subject:
+    """What was scored."""
 
-    count: int = 2000
-    seed: int = 0
-    depth: Depth = "full"
-    inception: Path | None = None
+    snapshot: str
+    snapshot_hash: str
+    kimg: float
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The fakes uint8 [N, 3, S, S] and what they were asked for, in the face set's columns."""
+class Scores:
+    """Every result of a report, the case that they were measured on, and what they say."""
 
-    pictures: Pictures
-    labels: Labels
+    subject: Subject
+    case: Case
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def results(self) -> Results:
+        return self.case.results
+
+    def summary(self) -> dict[str, Any]:
+        """The few numbers by which models are compared, flat."""
+        flat: dict[str, Any] = {}
+        for result in self.results:
+            flat |= result.summary()
+        return flat
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object of the report, without its verdicts; not yet plain."""
+        case = self.case
+        return {
+            "snapshot": self.subject.snapshot,
+            "snapshot_hash": self.subject.snapshot_hash,
+            "kimg": self.subject.kimg,
+            "dataset_id": case.reals.dataset_id,
+            "image_size": case.reals.image_size,
+            "n": len(case.pictures),
+            "n_real": len(case.reals.test_labels),
+            "seed": case.seed,
+            "depth": case.plan.depth,
+            "conditional": bool(case.scored),
+            "classifier": case.judge.hash if case.judge else None,
+            "classifier_side": case.judge.net.side if case.judge else None,
+            **{name: result.to_json() for name, result in self.results.found.items()},
+            "not_measured": self.results.not_measured,
+            "summary": self.summary(),
+        }
 
 
 def rows_in_turn(total: int, count: int, seed: int) -> Labels:
@@ -54,151 +78,73 @@ def rows_in_turn(total: int, count: int, seed: int) -> Labels:
     return np.resize(np.random.default_rng(seed).permutation(total), count)
 
 
-def draw_for(drawer: Drawer, reals: Reals, columns: list[int], plan: Plan) -> Drawn:
-    """Ask for the held-out rows' own labels, round after round with new latents."""
+def draw_for(
+    drawer: Drawer, reals: Reals, columns: list[int], plan: Plan
+) -> tuple[Pictures, Labels]:
+    """Ask for the held-out rows' own labels, round after round with new latents.
+
+    The pictures uint8 [N, 3, S, S] and what they were asked for, in the face set's columns.
+    """
     rows = rows_in_turn(len(reals.test_labels), plan.count, plan.seed)
     asked = np.full((plan.count, len(reals.vocabulary)), UNKNOWN, dtype=np.int64)
     asked[:, columns] = reals.test_labels[rows][:, columns]
     z = drawer.random_z(plan.count, plan.seed)
-    pictures = draw_all(drawer, z, torch.from_numpy(asked[:, columns])).numpy()
-    return Drawn(pictures, asked)
+    return draw_all(drawer, z, torch.from_numpy(asked[:, columns])).numpy(), asked
 
 
 def measure(
     drawer: Drawer,
     reals: Reals,
-    judge: TrainedJudge,
+    judge: TrainedJudge | None,
     plan: Plan,
     *,
     name: str,
     kimg: float = 0.0,
+    device: torch.device | None = None,
+    cache: ArrayCache | None = None,
+    used_networks: Mapping[str, str] | None = None,
+    realness: Realness | None = None,
+    metrics: Sequence[Metric] = METRICS,
     note: Callable[[str], None] = lambda text: None,
-) -> tuple[Scores, Drawn]:
-    """Draw and score. Raises `UserError` when drawer and face set do not fit."""
+) -> Scores:
+    """Draw, measure and check. Raises `UserError` when drawer and face set do not fit.
+
+    Without a judge (a model that takes no labels) the labelled metrics are left out.
+    """
     columns = asked_columns(drawer.info.vocabulary, reals.vocabulary, name)
     scored, left_out = scorable_groups(reals, columns)
-    if not scored:
+    if columns and not scored:
         raise UserError("no attribute has enough known labels to be scored", where=reals.dataset_id)
-    own_column = {columns.index(column): column for column in scored}
-    full, seed, device, cache = plan.depth == "full", plan.seed, judge.device, judge.cache
-
     note("draw")
-    drawn = draw_for(drawer, reals, columns, plan)
-    note("read")
-    fake_features, fake_read = judge.read_kept(drawn.pictures)
-    real_features, real_read = judge.read_kept(reals.test_pictures)
-    classes = choose_classes(reals.vocabulary, scored, drawn.labels, reals.test_labels)
-    asked = reals.test_labels[:, columns]
-
-    note("diversity")
-    diversity = measure_diversity(
-        drawn.pictures,
-        reals.test_pictures,
-        classes,
-        enlarge=full,
-        seed=seed,
-        device=device,
-        cache=cache,
+    pictures, labels = draw_for(drawer, reals, columns, plan)
+    case = Case(
+        drawer=drawer,
+        reals=reals,
+        plan=plan,
+        device=judge.device if judge else device or torch.device("cpu"),
+        cache=judge.cache if judge else cache or ArrayCache(None),
+        pictures=pictures,
+        labels=labels,
+        columns=columns,
+        scored=scored if judge else [],
+        judge=judge,
+        results=Results({}, dict.fromkeys(left_out, "too few known labels")),
+        used_networks=used_networks or {},
+        realness=realness,
+        note=note,
     )
-    pairs = same_label_distance(drawer, asked, reals.test_pictures, classes, seed=seed)
-    note("control")
-    control = measure_control(drawer, asked, own_column, judge.read, pairs.fake, seed=seed)
-    note("distance")
-    fake_classes, real_classes = (
-        _rows(reals, scored[0], labels) for labels in (drawn.labels, reals.test_labels)
-    )
-    distances = [
-        measure_distance(
-            real_features,
-            fake_features,
-            seed=seed,
-            fake_classes=fake_classes,
-            real_classes=real_classes,
-            **judge.features,
-        )
-    ]
-    not_measured = dict.fromkeys(left_out, "too few known labels")
-    if full:
-        note("Inception")
-        found = inception_distance(
-            reals.test_pictures,
-            drawn.pictures,
-            plan.inception,
-            seed=seed,
-            device=device,
-            cache=cache,
-            fake_classes=fake_classes,
-            real_classes=real_classes,
-        )
-        if isinstance(found, DistanceScores):
-            distances.append(found)
+    for metric in metrics:
+        if (metric.labelled and not case.scored) or (
+            metric.depth == "full" and plan.depth == "quick"
+        ):
+            continue
+        found = metric.measure(case)
+        if isinstance(found, str):
+            case.results.not_measured[metric.name] = found
         else:
-            not_measured["inception"] = found
-    note("memorisation")
-    memorisation = measure_memorisation(
-        drawn.pictures, reals.train_pictures, reals.test_pictures, seed
+            case.results.found[metric.name] = found
+            case.results.not_measured.update(found.left_out())
+    checks = [check for result in case.results for check in result.checks(case.results)]
+    return Scores(
+        Subject(name, drawer.info.weights_sha256, kimg), case, without_empty_praise(checks)
     )
-    note("odd faces")
-    strangeness = measure_strangeness(drawn.pictures, reals, device=device, cache=cache)
-    scores = Scores(
-        subject=Subject(
-            snapshot=name,
-            snapshot_hash=drawer.info.weights_sha256,
-            kimg=kimg,
-            dataset_id=reals.dataset_id,
-            image_size=reals.image_size,
-            n=plan.count,
-            n_real=len(reals.test_labels),
-            seed=seed,
-            judge=judge.hash,
-            judge_side=judge.net.side,
-        ),
-        accuracy=group_accuracies(reals, scored, drawn.labels, fake_read, real_read),
-        second=second_judge(reals, scored, drawn.pictures, drawn.labels, cache, note)
-        if full
-        else [],
-        ladder=resolution_ladder(reals, scored, drawn.pictures, drawn.labels, judge)
-        if full
-        else {},
-        gan_train=gan_train_accuracy(
-            reals, scored, drawn.pictures, drawn.labels, device, cache, note
-        )
-        if full
-        else {},
-        diversity=diversity,
-        pairs=pairs,
-        manifold=compare_manifolds(real_features, fake_features, seed),
-        distances=distances,
-        memorisation=memorisation,
-        control=control,
-        detail=detail_ratio(drawn.pictures, reals.test_pictures),
-        strangeness=strangeness,
-        not_measured=not_measured,
-    )
-    return scores, drawn
-
-
-def group_accuracies(
-    reals: Reals,
-    scored: list[int],
-    fake_labels: Labels,
-    fake_read: list[npt.NDArray[np.float32]],
-    real_read: list[npt.NDArray[np.float32]],
-) -> list[GroupAccuracy]:
-    """One judge's readings, group by group. `*_read` are probabilities per column."""
-    return [
-        GroupAccuracy(
-            name=reals.vocabulary.names[column],
-            classes=reals.vocabulary.groups[column].classes,
-            fake=read_group(fake_labels[:, column], fake_read[column]),
-            real=read_group(reals.test_labels[:, column], real_read[column]),
-        )
-        for column in scored
-    ]
-
-
-def _rows(reals: Reals, column: int, labels: Labels) -> dict[str, npt.NDArray[np.int64]]:
-    group = reals.vocabulary.groups[column]
-    return {
-        name: np.flatnonzero(labels[:, column] == index) for index, name in enumerate(group.classes)
-    }

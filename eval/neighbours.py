@@ -48,25 +48,46 @@ class Manifold:
         return asdict(self)
 
 
-def measure_manifold(real: Features, fake: Features, k: int = NEAREST_K) -> Manifold:
+@dataclass(frozen=True)
+class Memberships:
+    """What the four shares are means of: per fake how many real balls hold it, per real whether a
+    fake's ball holds it and whether its own holds a fake."""
+
+    inside: npt.NDArray[np.float64]
+    recalled: npt.NDArray[np.bool_]
+    covered: npt.NDArray[np.bool_]
+    k: int
+
+    def parts(self) -> dict[str, npt.NDArray[np.float64]]:
+        """Each share as the values that it is the mean of."""
+        return {
+            "precision": (self.inside > 0).astype(float),
+            "recall": self.recalled.astype(float),
+            "density": self.inside / self.k,
+            "coverage": self.covered.astype(float),
+        }
+
+
+def memberships(real: Features, fake: Features, k: int = NEAREST_K) -> Memberships:
     """Both sets as features float32 [N, F]; distances are taken in chunks of `CHUNK` reals."""
     k = min(k, len(real) - 1, len(fake) - 1)
     real_radius, fake_radius = _radius(real, k), _radius(fake, k)
-    inside_count = np.zeros(len(fake))
+    inside = np.zeros(len(fake))
     recalled = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)
     for start in range(0, len(real), CHUNK):
         part = slice(start, start + CHUNK)
         between = np.sqrt(squared_distances(real[part], fake))
-        inside_count += (between < real_radius[part, None]).sum(0)
+        inside += (between < real_radius[part, None]).sum(0)
         recalled[part] = (between < fake_radius[None, :]).any(1)
         covered[part] = between.min(1) < real_radius[part]
-    return Manifold(
-        precision=float((inside_count > 0).mean()),
-        recall=float(recalled.mean()),
-        density=float(inside_count.mean() / k),
-        coverage=float(covered.mean()),
-    )
+    return Memberships(inside, recalled, covered, k)
+
+
+def measure_manifold(real: Features, fake: Features, k: int = NEAREST_K) -> Manifold:
+    """The four shares."""
+    parts = memberships(real, fake, k).parts()
+    return Manifold(**{name: float(values.mean()) for name, values in parts.items()})
 
 
 def _radius(features: Features, k: int) -> npt.NDArray[np.float64]:
@@ -78,26 +99,19 @@ def _radius(features: Features, k: int) -> npt.NDArray[np.float64]:
     return radius
 
 
-@dataclass(frozen=True)
-class ManifoldScores:
-    """Fakes against one half of the held-out reals, and the other half against it, same counts."""
+def mean_nearest(
+    queries: Features, references: Features, k: int = NEAREST_K
+) -> npt.NDArray[np.float64]:
+    """Mean distance [N] of each query to its `k` nearest references: how unlike real one face is.
 
-    fake: Manifold
-    real: Manifold
-    count: int
-
-    def ratio(self, name: str) -> float:
-        """The fakes' value over the reals' own."""
-        own = getattr(self.real, name)
-        return float(getattr(self.fake, name) / own) if own else float("nan")
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "fake": self.fake.to_json(),
-            "real": self.real.to_json(),
-            "count": self.count,
-            "k": NEAREST_K,
-        }
+    The queries must not be among the references.
+    """
+    k = min(k, len(references))
+    found = np.empty(len(queries))
+    for start in range(0, len(queries), CHUNK):
+        squares = squared_distances(queries[start : start + CHUNK], references)
+        found[start : start + CHUNK] = np.sqrt(np.partition(squares, k - 1, axis=1)[:, :k]).mean(1)
+    return found
 
 
 def real_halves(
@@ -108,13 +122,3 @@ def real_halves(
     half = min(count // 2, fakes)
     rows = rng.permutation(count)
     return rows[:half], rows[half : 2 * half], rng.permutation(fakes)[:half]
-
-
-def compare_manifolds(real: Features, fake: Features, seed: int) -> ManifoldScores:
-    """The four numbers for the fakes beside the reals' own, all three sets of one size."""
-    first, second, drawn = real_halves(len(real), len(fake), seed)
-    return ManifoldScores(
-        fake=measure_manifold(real[first], fake[drawn]),
-        real=measure_manifold(real[first], real[second]),
-        count=len(first),
-    )

@@ -29,7 +29,8 @@ class EvalOptions(CommonOptions):
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions(EvalOptions):
     snapshot: Path | None = None
-    """A snapshot (its .json or .safetensors); the newest run's newest unless told otherwise."""
+    """A snapshot (its .json or .safetensors), or the folder of a run or of a packaged snapshot; the
+    newest run's newest unless told otherwise."""
 
     count: int = 2000
     """How many faces to draw, asked for the held-out rows' own labels in turn."""
@@ -42,6 +43,24 @@ class ReportOptions(EvalOptions):
 
     inception: Path | None = None
     """Inception-v3 weights for FID and KID (torch-fidelity's file); its cache is looked at too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealnessOptions(EvalOptions):
+    snapshot: Path | None = None
+    """A snapshot or its folder; the newest run's newest unless told otherwise."""
+
+    out: Path | None = None
+    """The file to write; beside the snapshot, as NAME.realness.onnx, unless told otherwise."""
+
+    draws: int = 8000
+    """How many of the snapshot's own draws to learn from."""
+
+    steps: int = 2500
+    """Training steps of 64 draws."""
+
+    seed: int = 0
+    """Fixes the draws and the training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,7 @@ to please convolutional classifiers in particular reads worse here than by the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from eval.accuracy import GroupAccuracy, read_group
-from eval.cache import ArrayCache, code_hash, content_hash
 from eval.classifier import masked_loss, shrink
-from eval.reals import Labels, Pictures, Reals, Rows
+from eval.fit import fit
+from eval.reals import Labels, Pictures, Rows
+from manifest.vocabulary import UNKNOWN
 
+PATCHES_VERSION = 1  # raise it when the numbers below change
 SIDE = 32
 PATCH = 6
 FILTERS = 96
@@ -103,7 +102,9 @@ def train_patch_judge(pictures: Rows, labels: Labels, sizes: tuple[int, ...]) ->
     """Fit on at most `MAX_TRAIN` train faces, uint8 [N, 3, S, S] and int64 [N, A]."""
     generator = torch.Generator().manual_seed(SEED)
     filters, bias = cut_filters(pictures, generator)
-    rows = torch.randperm(len(pictures), generator=generator)[:MAX_TRAIN].sort().values.numpy()
+    labelled = np.flatnonzero((labels != UNKNOWN).any(1))
+    chosen = torch.randperm(len(labelled), generator=generator)[:MAX_TRAIN].sort().values
+    rows = labelled[chosen.numpy()]
     features = patch_features(pictures[rows], filters, bias).clone()
     mean, scale = features.mean(0), features.std(0) + 1e-3
     features = (features - mean) / scale
@@ -111,48 +112,18 @@ def train_patch_judge(pictures: Rows, labels: Labels, sizes: tuple[int, ...]) ->
     linear = nn.Linear(features.shape[1], sum(sizes))
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
-    optimiser = torch.optim.AdamW(linear.parameters(), lr=1e-3, weight_decay=0.1)
     batch = min(128, len(rows))
-    for _ in range(EPOCHS):
-        for chosen in torch.randperm(len(rows), generator=generator).split(batch):
-            logits = list(linear(features[chosen]).split(sizes, 1))
-            optimiser.zero_grad(set_to_none=True)
-            masked_loss(logits, targets[chosen]).backward()
-            optimiser.step()
+    order = torch.empty(0, dtype=torch.int64)
+
+    def loss_of_step() -> Tensor:
+        nonlocal order
+        if not len(order):
+            order = torch.randperm(len(rows), generator=generator)
+        chosen, order = order[:batch], order[batch:]
+        return masked_loss(list(linear(features[chosen]).split(sizes, 1)), targets[chosen])
+
+    steps = EPOCHS * -(-len(rows) // batch)
+    fit(linear, steps, loss_of_step, learning_rate=1e-3, weight_decay=0.1)
     weights = [part.detach().T.contiguous() for part in linear.weight.split(sizes)]
     offsets = [part.detach().clone() for part in linear.bias.split(sizes)]
     return PatchJudge(filters, bias, mean, scale, weights, offsets)
-
-
-def second_judge(
-    reals: Reals,
-    scored: list[int],
-    fakes: Pictures,
-    fake_labels: Labels,
-    cache: ArrayCache,
-    note: Callable[[str], None],
-) -> list[GroupAccuracy]:
-    """Train (or read from the cache) and let the second judge read fakes and held-out reals."""
-    key = f"patches-{reals.dataset_id}-{reals.image_size}-{code_hash(__file__)}"
-    note("second judge")
-    judge = PatchJudge.from_arrays(
-        cache.arrays(
-            key,
-            lambda: train_patch_judge(
-                reals.train_pictures, reals.train_labels, reals.vocabulary.sizes
-            ).arrays(),
-        )
-    )
-    fake_read, real_read = (
-        cache.arrays(f"{key}-{content_hash(pictures)}", partial(judge.read, pictures))
-        for pictures in (fakes, reals.test_pictures)
-    )
-    return [
-        GroupAccuracy(
-            name=reals.vocabulary.names[column],
-            classes=reals.vocabulary.groups[column].classes,
-            fake=read_group(fake_labels[:, column], fake_read[column]),
-            real=read_group(reals.test_labels[:, column], real_read[column]),
-        )
-        for column in scored
-    ]

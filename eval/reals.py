@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.dataset import PackedRows, load_faces
+from eval.cache import content_hash
 from manifest import UserError
 from manifest.vocabulary import UNKNOWN, Vocabulary
 
@@ -37,6 +38,11 @@ class Reals:
     @property
     def image_size(self) -> int:
         return int(self.test_pictures.shape[-1])
+
+    @property
+    def key(self) -> str:
+        """What a classifier learns from: the faces, their size, and labels edited by hand."""
+        return f"{self.dataset_id}@{self.image_size}-{content_hash(self.train_labels)}"
 
     def check(self) -> None:
         """Raise `UserError` where there are too few faces to say anything."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Severity = Literal["broken", "flawed"]
 Level = Literal["good", "flawed", "broken"]
 
 FEW_FLAWS = 2
+NO_FACES = ("not_faces", "noise")
 
 TITLES = {
     "attributes_missed": "Often not what you ask for",
@@ -21,23 +21,28 @@ TITLES = {
     "ignores_z": "Always the same face",
     "judges_disagree": "Judges disagree",
     "labels_shuffled": "Draws something else than asked",
-    "low_precision": "Many odd faces",
     "low_recall": "Few kinds of faces",
     "low_variety": "Too little variety",
     "near_training": "Close to training faces",
     "over_easy": "Easier than real faces",
+    "poor_drawing": "Poor drawing",
+    "rough_drawing": "Rough drawing",
     "too_unlike": "Too little in common",
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One failure: its name, how bad, a sentence for people, and the numbers behind it."""
+    """One failure: its name, how bad, a sentence for people, and the numbers behind it.
+
+    `brief` is what the headline says of it in brackets.
+    """
 
     name: str
     severity: Severity
     text: str
     numbers: dict[str, float]
+    brief: str = ""
 
     @property
     def title(self) -> str:
@@ -52,13 +57,15 @@ class Verdict:
 class Check:
     """One question that the report answers; without verdicts it was passed.
 
-    `judged` is false where another failure leaves nothing to judge.
+    `judged` is false where another failure leaves nothing to judge; `needs_faces` says that
+    passing means nothing for pictures that are no faces.
     """
 
     question: str
     number: str
     verdicts: list[Verdict]
     judged: bool = True
+    needs_faces: bool = False
 
     @property
     def level(self) -> Level | Literal["unjudged"]:
@@ -66,6 +73,17 @@ class Check:
             broken = any(verdict.severity == "broken" for verdict in self.verdicts)
             return "broken" if broken else "flawed"
         return "good" if self.judged else "unjudged"
+
+
+def without_empty_praise(checks: list[Check]) -> list[Check]:
+    """Where the pictures are no faces, no tick stands for what only faces can do well."""
+    names = {verdict.name for verdict in verdicts_of(checks) if verdict.severity == "broken"}
+    if not names & set(NO_FACES):
+        return checks
+    return [
+        replace(check, judged=False) if check.needs_faces and not check.verdicts else check
+        for check in checks
+    ]
 
 
 def verdicts_of(checks: list[Check]) -> list[Verdict]:
@@ -88,8 +106,7 @@ def headline(verdicts: list[Verdict]) -> tuple[Level, str]:
 
 
 def _titles(verdicts: list[Verdict]) -> str:
-    return ", ".join(verdict.title.lower() for verdict in verdicts)
-
-
-def percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.0f}%"
+    return ", ".join(
+        verdict.title.lower() + (f" ({verdict.brief})" if verdict.brief else "")
+        for verdict in verdicts
+    )

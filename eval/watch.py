@@ -6,14 +6,15 @@ import logging
 import time
 from pathlib import Path
 
-from acgan.snapshot import choose_device
+from acgan.devices import choose_device
 from cli import emit_json, explain_dry_run
-from eval.measure import Plan
-from eval.metrics import read_rows
 from eval.options import WatchOptions
-from eval.report import find_sources, score_snapshot
+from eval.plan import Plan
+from eval.report import score_snapshot
+from eval.sources import find_sources
 from manifest.errors import UserError
 from manifest.runs import read_snapshot_info
+from manifest.scores import SCORES_FILE, read_rows
 from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -33,17 +34,8 @@ def watch(options: WatchOptions) -> None:
         for path in unscored(run, plan):
             sources = find_sources(options.workspace, path, options.data)
             content = score_snapshot(sources, plan, device, quiet=options.quiet)
-            if not content.get("conditional", True):
-                raise UserError(
-                    "the run's model takes no labels",
-                    where=str(run),
-                    hint="python -m eval report scores it as a crowd",
-                )
             emit_json(
-                {
-                    key: content[key]
-                    for key in ("snapshot", "kimg", "n", "z_sensitivity", "verdicts")
-                }
+                {key: content[key] for key in ("snapshot", "kimg", "n", "summary", "verdicts")}
             )
             for verdict in content["verdicts"]:
                 log.info("%s at %g kimg: %s", verdict["severity"], content["kimg"], verdict["text"])
@@ -56,7 +48,7 @@ def unscored(run: Path, plan: Plan) -> list[Path]:
     """The snapshots of a run without a row of this count and seed in metrics.jsonl."""
     scored = {
         row["snapshot_hash"]
-        for row in read_rows(run / "eval" / "metrics.jsonl")
+        for row in read_rows(run / SCORES_FILE)
         if (row["n"], row["seed"]) == (plan.count, plan.seed)
     }
     return [

@@ -70,3 +70,16 @@ def read_snapshot_info(path: Path) -> SnapshotInfo:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"not a snapshot description: {error!r}", where=str(path)) from None
+
+
+def snapshot_in(path: Path) -> Path:
+    """The JSON of the snapshot that `path` names: one of its files, a run's folder (its newest), or
+    a packaged folder. Raises `UserError` when a folder holds none.
+    """
+    if not path.is_dir():
+        return path.with_suffix(".json")
+    inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
+    found = [one for one in inside if one.with_suffix(".safetensors").is_file()]
+    if not found:
+        raise UserError("no snapshot in this folder", where=str(path))
+    return found[-1]

@@ -42,6 +42,12 @@ It draws what its training faces are like: their poses, their style, their gaps.
 combinations that no training face had may fail; the page marks them. It knows nobody: a likeness to
 a character comes from the faces it has seen. Do not pass its pictures off as somebody's own work.
 """
+OUTSIDE = {
+    "frechet_ratio": "Fréchet distance over the reals' own",
+    "clean": "as close to reals as 95% of reals",
+    "precision": "precision",
+    "recall": "recall",
+}
 NOT_TOLD = "Its maker has not said where the faces came from."
 
 
@@ -117,14 +123,15 @@ def score_lines(scores: Mapping[str, Any] | None) -> str:
     ]
     for name, group in scores["accuracy"].items():
         lines.append(f"| {name.replace('_', ' ')} right | {_cells(group)} |")
-    ms_ssim, manifold = scores.get("ms_ssim") or {}, scores.get("manifold") or {}
+    ms_ssim, outside = scores.get("ms_ssim") or {}, scores.get("outside") or {}
     if ms_ssim:
         label = "MS-SSIM within a combination (low is varied)"
         lines.append(f"| {label} | {_cells(ms_ssim)} |")
-    for measure in ("precision", "recall", "density", "coverage"):
-        if "fake" in manifold:
-            pair = {of: manifold[of].get(measure) for of in ("fake", "real")}
-            lines.append(f"| {measure} | {_cells(pair)} |")
+    for judge in (found for found in outside.values() if isinstance(found, Mapping)):
+        for measure, label in OUTSIDE.items():
+            if measure in judge:
+                pair = {"fake": judge[measure]["drawn"], "real": judge[measure]["real"]}
+                lines.append(f"| {label}, {judge['network']} | {_cells(pair)} |")
     verdicts = [f"- {verdict['text']}" for verdict in scores.get("verdicts", [])]
     return "\n".join([*lines, "", "The report's verdicts:", "", *(verdicts or ["- none"])])
 

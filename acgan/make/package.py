@@ -22,13 +22,14 @@ from acgan.make.best_of import CLASSIFIER_FILE, find_classifier
 from acgan.make.card import model_card
 from acgan.make.options import PackageOptions
 from acgan.make.painter import snapshot_name
-from acgan.make.scores import METRICS_FILE, scores_of
+from acgan.make.scores import scores_of
 from acgan.make.snapshots import find_snapshot
 from acgan.snapshot import Snapshot, load_snapshot, save_snapshot
 from cli import emit_json, explain_dry_run
 from manifest.errors import UserError
 from manifest.files import write_bytes, write_text
 from manifest.runs import SnapshotInfo
+from manifest.scores import SCORES_FILE
 from manifest.workspace import plain_name
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
         log.warning("this snapshot has no scores: run `python -m eval report` first to have them")
     else:
         row = scores | {"snapshot": name, "snapshot_hash": packed.info.weights_sha256}
-        write_text(folder / METRICS_FILE, json.dumps(row) + "\n")
+        write_text(folder / SCORES_FILE, json.dumps(row) + "\n")
     judge = find_judge(snapshot, options.workspace)
     if judge is not None:
         write_bytes(folder / CLASSIFIER_FILE, judge.read_bytes())

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-METRICS_FILE = Path("eval", "metrics.jsonl")
+from manifest.scores import newest_row
+
 FEWEST_ASKED = 10  # a share of fewer pictures says little
 
 
 def scores_of(snapshot: Path, weights_sha256: str) -> dict[str, Any] | None:
     """The newest row of scores of these weights; None where there is none, or none readable."""
-    folder = snapshot.resolve().parent
-    run = folder.parent if folder.name == "snapshots" else folder
-    try:
-        lines = (run / METRICS_FILE).read_text(encoding="utf-8").splitlines()
-        rows = [json.loads(line) for line in lines]
-        return next(dict(r) for r in reversed(rows) if r["snapshot_hash"] == weights_sha256)
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
-        return None
+    return newest_row(snapshot, weights_sha256)
 
 
 def accuracy_per_class(scores: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:

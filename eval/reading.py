@@ -1,4 +1,4 @@
-"""Do the faces show what was asked? Accuracy by an independent judge, fakes beside reals."""
+"""What a classifier read in faces that were asked for something: counts, shares, intervals."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eval.intervals import Z_95, wilson_interval
+from eval.reals import Labels, Reals
 from manifest.vocabulary import UNKNOWN
 
-Z_95 = 1.959964
-MIN_ROOM = 0.1
-
-
-def wilson_interval(hits: int, count: int, z: float = Z_95) -> tuple[float, float]:
-    """The Wilson score interval of a share (Wilson 1927); (0, 1) when nothing was counted."""
-    if count == 0:
-        return 0.0, 1.0
-    share = hits / count
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    middle = share + z * z / (2 * count)
-    scale = 1 + z * z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+MIN_ROOM = 0.2  # of the way from chance to 1: below it the reals themselves cannot be read
+FLAG = ("0", "1")
 
 
 def confusion_matrix(
@@ -72,9 +63,24 @@ class Reading:
         return float(np.nanmean(per_class)) if self.count else math.nan
 
     @property
-    def chance(self) -> float:
+    def majority(self) -> float:
         """The accuracy of always naming the class asked most often."""
         return float(self.confusion.sum(1).max() / self.count) if self.count else math.nan
+
+    @property
+    def chance(self) -> float:
+        """The balanced accuracy of guessing."""
+        return 1 / max(int((self.confusion.sum(1) > 0).sum()), 1)
+
+    @property
+    def balanced_variance(self) -> float:
+        """The sampling variance of `balanced`."""
+        asked = self.confusion.sum(1)
+        known = asked > 0
+        if not known.any():
+            return 0.0
+        share, count = self.per_class[known], asked[known]
+        return float((share * (1 - share) / count).sum() / known.sum() ** 2)
 
     @property
     def association(self) -> float:
@@ -102,7 +108,11 @@ def read_group(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floa
 
 @dataclass(frozen=True)
 class GroupAccuracy:
-    """One attribute: fakes asked for the held-out labels beside the held-out reals."""
+    """One attribute: fakes asked for the held-out labels beside the held-out reals.
+
+    A yes-or-no attribute is judged by balanced accuracy: where 90% have no hat, never drawing one
+    would be 90% right. All others are judged by the share that is right.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -110,39 +120,66 @@ class GroupAccuracy:
     real: Reading
 
     @property
+    def is_flag(self) -> bool:
+        return self.classes == FLAG
+
+    def score(self, reading: Reading) -> float:
+        """The number by which this attribute is judged."""
+        return reading.balanced if self.is_flag else reading.accuracy
+
+    def interval(self, reading: Reading) -> tuple[float, float]:
+        """Its 95% interval: Wilson's, or the normal one of a mean of two shares."""
+        if not self.is_flag:
+            return reading.interval
+        spread = Z_95 * math.sqrt(reading.balanced_variance)
+        return max(0.0, reading.balanced - spread), min(1.0, reading.balanced + spread)
+
+    @property
+    def measurable(self) -> bool:
+        """Whether the classifier reads it in real faces clearly better than by guessing."""
+        real = self.real
+        return real.count > 0 and real.balanced - real.chance >= MIN_ROOM * (1 - real.chance)
+
+    @property
     def ratio(self) -> float:
-        return self.fake.accuracy / self.real.accuracy if self.real.accuracy else math.nan
+        real = self.score(self.real)
+        return self.score(self.fake) / real if real else math.nan
 
     @property
     def lift(self) -> float:
-        """Balanced accuracy of the fakes from chance (0) to the reals' (1); NaN without room."""
-        chance = 1 / max(int((self.real.confusion.sum(1) > 0).sum()), 1)
-        room = self.real.balanced - chance
-        return (self.fake.balanced - chance) / room if room >= MIN_ROOM else math.nan
+        """Balanced accuracy of the fakes from chance (0) to the reals' (1)."""
+        room = self.real.balanced - self.real.chance
+        return (self.fake.balanced - self.real.chance) / room if room > 0 else math.nan
 
     @property
     def z_above_real(self) -> float:
-        """The two-proportion z score of fake accuracy above real accuracy."""
+        """The z score of the fakes' score above the reals'."""
         fake, real = self.fake, self.real
-        pooled = (fake.hits + real.hits) / max(fake.count + real.count, 1)
-        variance = pooled * (1 - pooled) * (1 / max(fake.count, 1) + 1 / max(real.count, 1))
-        return (fake.accuracy - real.accuracy) / math.sqrt(variance) if variance > 0 else 0.0
+        gap = self.score(fake) - self.score(real)
+        if self.is_flag:
+            variance = fake.balanced_variance + real.balanced_variance
+        else:
+            pooled = (fake.hits + real.hits) / max(fake.count + real.count, 1)
+            variance = pooled * (1 - pooled) * (1 / max(fake.count, 1) + 1 / max(real.count, 1))
+        return gap / math.sqrt(variance) if variance > 0 else 0.0
 
     def brief_json(self) -> dict[str, Any]:
         return {
-            "fake": self.fake.accuracy,
-            "real": self.real.accuracy,
+            "fake": self.score(self.fake),
+            "real": self.score(self.real),
             "ratio": self.ratio,
-            "fake_interval": self.fake.interval,
-            "real_interval": self.real.interval,
+            "fake_interval": self.interval(self.fake),
+            "real_interval": self.interval(self.real),
         }
 
     def to_json(self) -> dict[str, Any]:
         return {
             **self.brief_json(),
+            "judged_by": "balanced accuracy" if self.is_flag else "accuracy",
+            "measurable": self.measurable,
             "fake_balanced": self.fake.balanced,
             "real_balanced": self.real.balanced,
-            "chance": self.real.chance,
+            "majority": self.real.majority,
             "n_fake": self.fake.count,
             "n_real": self.real.count,
             "association": self.fake.association,
@@ -159,3 +196,24 @@ class GroupAccuracy:
             },
             "confusion": self.fake.confusion.tolist(),
         }
+
+
+def group_accuracies(
+    reals: Reals,
+    scored: list[int],
+    fake_labels: Labels,
+    fake_read: list[npt.NDArray[np.float32]],
+    real_read: list[npt.NDArray[np.float32]],
+    real_labels: Labels | None = None,
+) -> list[GroupAccuracy]:
+    """One judge's readings, group by group. `*_read` are probabilities per column."""
+    real_labels = reals.test_labels if real_labels is None else real_labels
+    return [
+        GroupAccuracy(
+            name=reals.vocabulary.names[column],
+            classes=reals.vocabulary.groups[column].classes,
+            fake=read_group(fake_labels[:, column], fake_read[column]),
+            real=read_group(real_labels[:, column], real_read[column]),
+        )
+        for column in scored
+    ]

@@ -7,33 +7,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.nn import functional
 
+from eval.figures import data_uri, grid
+from eval.metric import Case, Metric, Result, Results
 from eval.neighbours import nearest
+from eval.page_parts import Figure, Section, number, percent
+from eval.thumbnails import SIDE, mirrored, thumbnails
+from eval.verdicts import Check, Verdict
 
 Pictures = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
-SIDE = 16
 SHOWN = 8
 MAX_FAKES = 2000
 CLOSE_QUANTILE = 0.01
 CLOSE_SHARE = 0.5
-
-
-def thumbnails(pictures: Pictures, side: int = SIDE, chunk: int = 1000) -> Features:
-    """Area-averaged pictures as rows float32 [N, 3 * side * side] in 0..1."""
-    rows = []
-    for start in range(0, len(pictures), chunk):
-        piece = torch.from_numpy(np.ascontiguousarray(pictures[start : start + chunk]))
-        small = functional.adaptive_avg_pool2d(piece.to(torch.float32) / 255, side)
-        rows.append(small.flatten(1).numpy())
-    return np.concatenate(rows)
+COPIED, RATIO_MEMORISED = 0.1, 0.8
 
 
 @dataclass(frozen=True)
-class Memorisation:
+class Memorisation(Result):
     """Nearest-neighbour distances in 16 px thumbnails, mirrored faces included.
 
     `ratio` compares the medians of the distances to equally many train and held-out faces: about 1
@@ -61,6 +54,44 @@ class Memorisation:
             "reference_count": self.reference_count,
             "space": f"RGB thumbnails of {SIDE} px, L2, mirrored too",
         }
+
+    def summary(self) -> dict[str, float]:
+        return {"copied_share": self.copied_share}
+
+    def checks(self, results: Results) -> list[Check]:
+        numbers = {"copied_share": self.copied_share, "ratio": self.ratio}
+        verdicts = []
+        if self.copied_share > COPIED:
+            text = f"It copies: {percent(self.copied_share)} of its faces are training faces."
+            verdicts.append(Verdict("copies_training", "broken", text, numbers))
+        elif self.ratio < RATIO_MEMORISED:
+            text = (
+                "Its faces keep closer to training faces than to unseen ones "
+                f"({self.ratio:.2f} of the distance)."
+            )
+            verdicts.append(Verdict("near_training", "flawed", text, numbers))
+        text = f"{percent(self.copied_share)} copies of training"
+        return [Check("Does it invent, or copy?", text, verdicts, needs_faces=True)]
+
+    def sections(self, case: Case) -> list[Section]:
+        figures = []
+        for fake, train, held_out in zip(
+            self.closest_fakes, self.closest_train, self.closest_held_out, strict=True
+        ):
+            three = np.concatenate(
+                [
+                    case.pictures[[fake]],
+                    case.reals.train_pictures[[train]],
+                    case.reals.test_pictures[[held_out]],
+                ]
+            )
+            figures.append(Figure(data_uri(grid(three, 3)), "drawn · training · unseen"))
+        intro = (
+            f"{percent(self.copied_share, 1)} of the drawn faces repeat a training face. Drawn "
+            f"faces lie {number(self.ratio)} times as far from training faces as from faces never "
+            "trained on (1: no difference). The closest:"
+        )
+        return [Section("Does it copy?", intro, figures=figures)]
 
 
 def measure_memorisation(
@@ -101,6 +132,14 @@ def nearest_mirrored(
 ) -> tuple[Features, npt.NDArray[np.int64]]:
     """The nearest reference of each query or of its mirror image."""
     plain, plain_rows = nearest(queries, references)
-    mirrored = queries.reshape(-1, 3, SIDE, SIDE)[..., ::-1].reshape(len(queries), -1)
-    turned, turned_rows = nearest(np.ascontiguousarray(mirrored), references)
+    turned, turned_rows = nearest(mirrored(queries), references)
     return np.minimum(plain, turned), np.where(turned < plain, turned_rows, plain_rows)
+
+
+def measure(case: Case) -> Result:
+    case.note("memorisation")
+    reals = case.reals
+    return measure_memorisation(case.pictures, reals.train_pictures, reals.test_pictures, case.seed)
+
+
+METRIC = Metric("memorisation", measure)

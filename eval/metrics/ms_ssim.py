@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 
 from eval.cache import ArrayCache
-from eval.drawer import Drawer, draw_all
+from eval.metric import Case, Metric, Result, Results
 from eval.msssim import ENLARGED, MsSsimSetting, native_setting, pair_scores
+from eval.page_parts import Row, Section, Table, number, percent
+from eval.verdicts import Check, Verdict
 from manifest.vocabulary import UNKNOWN, Vocabulary
 
 Keys = npt.NDArray[np.int64]
@@ -22,7 +24,12 @@ MIN_FACES = 6
 PAIRS_PER_CLASS = 100
 MAX_PAIRS = 4000
 MAX_ENLARGED_PAIRS = 240
-Z_PAIRS = 200
+
+ALIKE_GAP = 0.08  # MS-SSIM from the reals', and three standard errors
+VARIETY_LOST = 0.6  # share of the way from the reals' MS-SSIM to 1
+SHOWN_CLASSES = 12
+IDENTICAL = 0.97
+IDENTICAL_CLASSES = 0.5  # share of classes whose faces are all but one picture
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,7 @@ def _standard_error(scores: npt.NDArray[np.float32]) -> float:
 
 
 @dataclass(frozen=True)
-class Diversity:
+class Diversity(Result):
     """MS-SSIM per class, at native size and (when asked for) enlarged to 256 px."""
 
     groups: tuple[str, ...]
@@ -174,7 +181,7 @@ class Diversity:
     @property
     def share_identical(self) -> float:
         """Share of classes whose fakes are all but the same picture (MS-SSIM above 0.97)."""
-        return _mean([float(found.fake > 0.97) for found in self.classes])
+        return _mean([float(found.fake > IDENTICAL) for found in self.classes])
 
     def to_json(self) -> dict[str, Any]:
         content: dict[str, Any] = {
@@ -198,6 +205,97 @@ class Diversity:
                 "setting": ENLARGED.describe(),
             }
         return content
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "ms_ssim": self.fake,
+            "ms_ssim_real": self.real,
+            "ms_ssim_within": "+".join(self.groups),
+        }
+
+    def checks(self, results: Results) -> list[Check]:
+        """Two faces of one class: as different as two real ones? Both sides are failures."""
+        if not self.classes:
+            return []
+        gap = self.fake - self.real
+        lost = gap / max(1 - self.real, 1e-6)
+        sure = not math.isnan(self.error) and abs(gap) > 3 * self.error
+        numbers = {
+            "ms_ssim_fake": self.fake,
+            "ms_ssim_real": self.real,
+            "variety_lost": lost,
+            "share_identical": self.share_identical,
+        }
+        alike = f"likeness {self.fake:.2f}, of real faces {self.real:.2f}; 1 is the same picture"
+        verdicts = []
+        if self.share_identical > IDENTICAL_CLASSES:
+            verdicts.append(
+                Verdict(
+                    "one_picture_per_class",
+                    "broken",
+                    f"It has one picture per class: in {percent(self.share_identical)} of the "
+                    f"classes all faces are the same ({alike}).",
+                    numbers,
+                )
+            )
+        elif gap > ALIKE_GAP and sure:
+            verdicts.append(
+                Verdict(
+                    "low_variety",
+                    "broken" if lost > VARIETY_LOST else "flawed",
+                    f"Faces of one class are too alike ({alike}).",
+                    numbers,
+                )
+            )
+        elif gap < -ALIKE_GAP and sure:
+            verdicts.append(
+                Verdict(
+                    "too_unlike",
+                    "flawed",
+                    f"Faces of one class have less in common than real ones ({alike}).",
+                    numbers,
+                )
+            )
+        return [Check("Are faces of one class different?", alike, verdicts, needs_faces=True)]
+
+    def rows(self) -> list[Row]:
+        if not self.classes:
+            return []
+        within = f"{len(self.classes)} classes of {'+'.join(self.groups)}"
+        found = [
+            Row(
+                "MS-SSIM within a class (1: all the same)",
+                number(self.fake, 3),
+                number(self.real, 3),
+                f"{self.setting.describe()}; {within}",
+            )
+        ]
+        if self.enlarged:
+            fake, real = (_mean([getattr(c, of) for c in self.enlarged]) for of in ("fake", "real"))
+            found.append(
+                Row("the same, enlarged", number(fake, 3), number(real, 3), ENLARGED.describe())
+            )
+        found.append(
+            Row(
+                "classes no more alike than the most uniform real one",
+                percent(self.share_within_reals),
+                "–",
+                "the paper: 84.7% on ImageNet",
+            )
+        )
+        return found
+
+    def sections(self, case: Case) -> list[Section]:
+        rows = sorted(self.classes, key=lambda found: found.real - found.fake)[:SHOWN_CLASSES]
+        if not rows:
+            return []
+        table = Table(
+            ("class", "drawn", "real", "pairs"),
+            [(c.name, number(c.fake, 3), number(c.real, 3), str(c.pairs)) for c in rows],
+            caption="the classes whose faces are most alike",
+            folded=True,
+        )
+        return [Section("Likeness class by class", "MS-SSIM within a class.", tables=[table])]
 
 
 def _mean(values: list[float]) -> float:
@@ -237,44 +335,25 @@ def measure_diversity(
     )
 
 
-@dataclass(frozen=True)
-class PairDistance:
-    """Mean absolute pixel difference (0..1) of two pictures with the same labels."""
-
-    fake: float
-    real: float
-
-    @property
-    def sensitivity(self) -> float:
-        """z-sensitivity: the fakes' over the reals'; 0 for a generator that ignores z."""
-        return self.fake / self.real if self.real else math.nan
+def class_of(case: Case) -> Classes:
+    """What counts as one class in this report."""
+    return choose_classes(case.reals.vocabulary, case.scored, case.labels, case.reals.test_labels)
 
 
-def same_label_distance(
-    drawer: Drawer,
-    asked: Keys,
-    reals: npt.NDArray[np.uint8],
-    classes: Classes,
-    *,
-    seed: int,
-) -> PairDistance:
-    """Two latents for the same label row beside two reals of the same class.
-
-    `asked` is int64 [N, A] in the drawer's own groups.
-    """
-    rng = np.random.default_rng(seed)
-    rows = torch.from_numpy(asked[rng.integers(0, len(asked), Z_PAIRS)])
-    z = drawer.random_z(2 * Z_PAIRS, seed + 1)
-    left, right = (draw_all(drawer, half, rows).numpy() for half in z.split(Z_PAIRS))
-    fake = mean_difference(left, right)
-    keys = list(classes.real_rows)
-    if not keys:
-        return PairDistance(fake, math.nan)
-    per_class = max(1, -(-Z_PAIRS // len(keys)))
-    pairs = np.concatenate([random_pairs(classes.real_rows[key], per_class, rng) for key in keys])
-    return PairDistance(fake, mean_difference(reals[pairs[:, 0]], reals[pairs[:, 1]]))
+def measure(case: Case) -> Result | str:
+    case.note("diversity")
+    classes = class_of(case)
+    if not classes.names:
+        return "no class has enough faces on both sides"
+    return measure_diversity(
+        case.pictures,
+        case.reals.test_pictures,
+        classes,
+        enlarge=case.plan.depth == "full",
+        seed=case.seed,
+        device=case.device,
+        cache=case.cache,
+    )
 
 
-def mean_difference(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> float:
-    """Mean L1 difference of two stacks of pictures, in units of the full range."""
-    return float(np.abs(left.astype(np.int16) - right.astype(np.int16)).mean() / 255)
+METRIC = Metric("ms_ssim", measure, labelled=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eval.diversity import mean_difference
 from eval.drawer import Drawer, draw_all
+from eval.metric import Case, Metric, Result, Results
+from eval.metrics.latent import PairDistance, mean_difference
+from eval.page_parts import Section, Table, number, percent, words
+from eval.verdicts import Check, Verdict
 from manifest.vocabulary import UNKNOWN
 
 Labels = npt.NDArray[np.int64]
@@ -21,6 +25,8 @@ Reader = Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], list[n
 SWITCHES = 120
 WALKS = 12
 STEPS = 16
+KEPT_LOW = 0.7
+CHANGED_ENOUGH = 0.4  # below it there is no control whose side effects could be judged
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def measure_smoothness(drawer: Drawer, asked: Labels, read: Reader, *, seed: int
 
 
 @dataclass(frozen=True)
-class Control:
+class Control(Result):
     """Both parts, with the change of pictures under labels over that under z."""
 
     switches: list[Switch]
@@ -133,6 +139,43 @@ class Control:
             },
         }
 
+    def checks(self, results: Results) -> list[Check]:
+        """Does changing one attribute leave the others alone?"""
+        kept = [switch.kept for switch in self.switches if not math.isnan(switch.kept)]
+        if not kept:
+            return []
+        mean_kept = float(np.mean(kept))
+        changed = float(np.mean([switch.changed for switch in self.switches]))
+        judged = changed >= CHANGED_ENOUGH
+        verdicts = []
+        if judged and mean_kept < KEPT_LOW:
+            verdicts.append(
+                Verdict(
+                    "entangled",
+                    "flawed",
+                    f"Changing one attribute often changes others too (kept {percent(mean_kept)}).",
+                    {"others_kept": mean_kept, "changed": changed},
+                )
+            )
+        text = (
+            f"{percent(mean_kept)} of the others stay; the changed one shows in {percent(changed)}"
+        )
+        question = "Do the others stay when one attribute changes?"
+        return [Check(question, text, verdicts, judged=judged, needs_faces=True)]
+
+    def sections(self, case: Case) -> list[Section]:
+        table = Table(
+            ("changed with z fixed", "shows the new class", "others stay"),
+            [(words(s.name), percent(s.changed, 1), percent(s.kept, 1)) for s in self.switches],
+        )
+        walk = (
+            "Walks between two latents: largest step "
+            f"{number(self.smoothness.largest_over_mean)} times the mean step (1: even, "
+            f"{STEPS - 1}: one jump). Changing a label changes the picture "
+            f"{number(self.label_effect)} times as much as changing z."
+        )
+        return [Section("Control", tables=[table], outro=walk)]
+
 
 def measure_control(
     drawer: Drawer,
@@ -148,3 +191,18 @@ def measure_control(
     change = float(np.mean([switch.picture_change for switch in switches])) if switches else 0.0
     smoothness = measure_smoothness(drawer, asked, read, seed=seed)
     return Control(switches, smoothness, change / max(z_distance, 1e-6))
+
+
+def measure(case: Case) -> Result:
+    case.note("control")
+    return measure_control(
+        case.drawer,
+        case.asked,
+        case.own_columns,
+        case.reader.read,
+        case.results.get(PairDistance).fake,
+        seed=case.seed,
+    )
+
+
+METRIC = Metric("control", measure, labelled=True)

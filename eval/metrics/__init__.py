@@ -1,0 +1,37 @@
+"""The metrics of a report, in the order in which they are measured, asked and shown.
+
+A new one is a module with a `METRIC` (see `eval/metric.py`) and a line here.
+"""
+
+from __future__ import annotations
+
+from eval.metric import Metric
+from eval.metrics import (
+    accuracy,
+    best_of,
+    control,
+    gan_train,
+    inception,
+    latent,
+    memorisation,
+    ms_ssim,
+    outside,
+    resolution,
+    second_judge,
+    sharpness,
+)
+
+METRICS: tuple[Metric, ...] = (
+    outside.METRIC,
+    best_of.METRIC,
+    sharpness.METRIC,
+    accuracy.METRIC,
+    second_judge.METRIC,
+    ms_ssim.METRIC,
+    latent.METRIC,
+    memorisation.METRIC,
+    control.METRIC,
+    resolution.METRIC,
+    gan_train.METRIC,
+    inception.METRIC,
+)

@@ -1,0 +1,47 @@
+"""Near-twins among real faces: the same picture twice flatters whatever compares reals with reals.
+
+4% of a public set's held-out faces are copies of others. One of each group of twins is kept, so
+none stands on both sides of a comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from eval.cache import ArrayCache, content_hash
+from eval.neighbours import squared_distances
+from eval.reals import Pictures
+from eval.thumbnails import SIDE, mirrored, thumbnails
+
+TWIN_DISTANCE = 0.05  # root mean square of 16 px thumbnails in 0..1
+TWIN_SHARE = 0.4  # of the median distance to the nearest other face: sets of plain drawings
+CHUNK = 1000
+VERSION = 1
+
+
+def without_twins(pictures: Pictures, cache: ArrayCache) -> npt.NDArray[np.int64]:
+    """Rows of uint8 [N, 3, S, S], in order, of which no two are near-twins (mirrored or not)."""
+    key = f"twins-v{VERSION}-{content_hash(pictures)}"
+    return cache.arrays(key, lambda: [_first_of_each(pictures)])[0]
+
+
+def _first_of_each(pictures: Pictures) -> npt.NDArray[np.int64]:
+    small = thumbnails(pictures)
+    turned = mirrored(small)
+    nearest = np.full(len(small), np.inf)
+    close: list[tuple[npt.NDArray, npt.NDArray, npt.NDArray]] = []
+    for start in range(0, len(small), CHUNK):
+        part = small[start : start + CHUNK]
+        both = np.minimum(squared_distances(part, small), squared_distances(part, turned))
+        apart = np.sqrt(both / (3 * SIDE * SIDE))
+        apart[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        nearest[start : start + CHUNK] = apart.min(1)
+        left, right = np.nonzero(apart < TWIN_DISTANCE)
+        close.append((left + start, right, apart[left, right]))
+    limit = min(TWIN_DISTANCE, TWIN_SHARE * float(np.median(nearest)))
+    dropped = np.zeros(len(small), dtype=bool)
+    for left, right, apart in close:
+        later = (apart < limit) & (right < left)  # an earlier face stands for this one
+        dropped[left[later]] = True
+    return np.flatnonzero(~dropped)
