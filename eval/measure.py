@@ -18,7 +18,6 @@ from eval.metrics import METRICS
 from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
 from eval.verdicts import Check, without_empty_praise
-from manifest.errors import UserError
 from manifest.vocabulary import UNKNOWN
 
 
@@ -113,8 +112,6 @@ def measure(
     """
     columns = asked_columns(drawer.info.vocabulary, reals.vocabulary, name)
     scored, left_out = scorable_groups(reals, columns)
-    if columns and not scored:
-        raise UserError("no attribute has enough known labels to be scored", where=reals.dataset_id)
     note("draw")
     pictures, labels = draw_for(drawer, reals, columns, plan)
     case = Case(

@@ -25,6 +25,7 @@ from eval.sources import Sources, find_sources
 from eval.verdicts import verdicts_of
 from manifest.errors import UserError
 from manifest.scores import append_row, plain
+from manifest.vocabulary import UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +61,12 @@ def score_snapshot(
     snapshot.generator.to(memory_format=torch.channels_last)  # draws twice as fast on a CPU
     reals: Reals = load_reals(sources.faces, image_size=snapshot.info.image_size)
     judge = None
-    if len(snapshot.info.vocabulary):
-        judge = obtain_judge(reals, sources.faces, device=device, quiet=quiet)
-    else:
+    if not len(snapshot.info.vocabulary):
         log.warning("the snapshot takes no labels: what is read by label is left out")
+    elif not (reals.train_labels != UNKNOWN).any():
+        log.warning("no face has a known label: what is read by label is left out")
+    else:
+        judge = obtain_judge(reals, sources.faces, device=device, quiet=quiet)
     realness = find_realness(sources.snapshot, snapshot.info.weights_sha256)
     with progress("report", len(METRICS) + 3, quiet=quiet) as advance:
         scores = measure(

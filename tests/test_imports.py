@@ -17,7 +17,10 @@ ARROWS = {
     "crawler": {"manifest", "cli"},
     "preprocess": {"manifest", "cli"},
     "acgan": {"manifest", "cli"},
-    "eval": {"manifest", "cli", "acgan.snapshot", "acgan.dataset", "acgan.pretrained"},
+    "eval": {
+        *("manifest", "cli", "acgan.snapshot", "acgan.dataset", "acgan.devices"),
+        *("acgan.pretrained", "acgan.realness"),
+    },
     "demo": set(ROOMS),
     "bench": set(ROOMS),
 }
