@@ -16,9 +16,9 @@ from bench.options_eval import EvalOptions
 from bench.planted import PLANTED, Material, Pool, real_faces
 from cli import emit_json, explain_dry_run, progress
 from demo.artist import draw_portrait, random_attributes
-from eval.checks import run_checks
 from eval.judge import TrainedJudge, obtain_judge
-from eval.measure import Plan, measure
+from eval.measure import measure
+from eval.plan import Plan
 from eval.reals import Reals, load_reals
 from eval.verdicts import Verdict, verdicts_of
 from manifest.vocabulary import UNKNOWN, Vocabulary, load_vocabulary
@@ -79,8 +79,7 @@ def name_failures(
 ) -> list[Verdict]:
     """The verdicts on one planted failure, or with no name on real faces passed off as samples."""
     drawer = PLANTED[name][0](material) if name else real_faces(material)
-    scores, _ = measure(drawer, reals, judge, plan, name=name or "real faces")
-    return verdicts_of(run_checks(scores))
+    return verdicts_of(measure(drawer, reals, judge, plan, name=name or "real faces").checks)
 
 
 def make_material(reals: Reals, unseen: Pool, judge: TrainedJudge) -> Material:

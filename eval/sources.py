@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifest.errors import UserError
+from manifest.faces import find_face_set
 from manifest.runs import read_snapshot_info, snapshot_in
 from manifest.workspace import Workspace
 
@@ -41,7 +42,7 @@ def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> S
 
 def _faces_of(home: Workspace, dataset_id: str) -> Path:
     """The face set with this dataset id, else the newest one (said in the log)."""
-    found = home.face_set(dataset_id)
+    found = find_face_set(home.faces, dataset_id)
     if found is not None:
         return found
     newest = home.newest_face_set()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
@@ -9,6 +11,14 @@ from eval.classifier import JudgeSettings
 from eval.judge import TrainedJudge, obtain_judge
 from eval.reals import Reals
 from tests.eval.toy_faces import toy_set
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_side() -> Iterator[None]:
+    """The outside judges look at a quarter of the pixels here: four times as fast."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eval.networks.SIDE", 64)
+        yield
 
 
 @pytest.fixture(scope="session")

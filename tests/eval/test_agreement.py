@@ -10,12 +10,13 @@ import pytest
 import torch
 from pytorch_msssim import ms_ssim as library_ms_ssim
 
-from eval.accuracy import Reading, confusion_matrix, wilson_interval
 from eval.cache import ArrayCache
 from eval.distance import frechet_distance, kernel_distance
-from eval.memorisation import thumbnails
+from eval.intervals import wilson_interval
 from eval.msssim import ENLARGED, MsSsimSetting, ms_ssim, native_setting, pair_scores
 from eval.neighbours import measure_manifold, nearest
+from eval.reading import Reading, confusion_matrix
+from eval.thumbnails import thumbnails
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,8 @@ def test_reading_by_hand() -> None:
     assert found.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [0, 0, 0]]
     assert found.accuracy == pytest.approx(0.8)
     assert found.balanced == pytest.approx((2 / 3 + 1) / 2)
-    assert found.chance == pytest.approx(0.6)
+    assert found.majority == pytest.approx(0.6)
+    assert found.chance == pytest.approx(1 / 2)
 
 
 def test_association() -> None:

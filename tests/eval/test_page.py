@@ -17,7 +17,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from bench.planted import PLANTED, Material, Planted, real_faces
 from eval.judge import TrainedJudge
-from eval.measure import Plan, measure
+from eval.measure import measure
+from eval.plan import Plan
 from eval.reals import Reals
 from eval.report import publish
 
@@ -55,8 +56,8 @@ def page(
     reals, judge, material = toys
     out = tmp_path_factory.mktemp(request.param)
     drawer: Planted = DRAWERS[request.param](material)
-    scores, drawn = measure(drawer, reals, judge, Plan(400, depth="quick"), name="toys")
-    publish(scores, drawn, reals, out, 1.0)
+    scores = measure(drawer, reals, judge, Plan(400, depth="quick"), name="toys")
+    publish(scores, out, 1.0)
     return request.param, out / "report.html"
 
 

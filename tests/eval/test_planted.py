@@ -7,7 +7,7 @@ import pytest
 from bench.eval import name_failures
 from bench.planted import PLANTED, Material
 from eval.judge import TrainedJudge
-from eval.measure import Plan
+from eval.plan import Plan
 from eval.reals import Reals
 
 Toys = tuple[Reals, TrainedJudge, Material]
