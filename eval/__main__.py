@@ -4,6 +4,7 @@ from cli import Command, main
 from eval.options import (
     ClassifierOptions,
     CompareOptions,
+    PeopleOptions,
     RealnessOptions,
     ReportOptions,
     WatchOptions,
@@ -20,6 +21,9 @@ COMMANDS = {
         RealnessOptions,
         "eval.student:realness",
         "Fit the net that chooses the best draws.",
+    ),
+    "people": Command(
+        PeopleOptions, "eval.people:people", "A test for people: real or drawn, A or B."
     ),
     "compare": Command(CompareOptions, "eval.compare:compare", "Runs side by side."),
     "watch": Command(WatchOptions, "eval.watch:watch", "Score new snapshots while a run trains."),

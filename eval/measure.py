@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,7 @@ def measure(
     cache: ArrayCache | None = None,
     used_networks: Mapping[str, str] | None = None,
     realness: Realness | None = None,
+    answers: Path | None = None,
     metrics: Sequence[Metric] = METRICS,
     note: Callable[[str], None] = lambda text: None,
 ) -> Scores:
@@ -128,6 +130,7 @@ def measure(
         results=Results({}, dict.fromkeys(left_out, "too few known labels")),
         used_networks=used_networks or {},
         realness=realness,
+        answers=answers,
         note=note,
     )
     for metric in metrics:

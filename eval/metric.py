@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -100,6 +101,9 @@ class Case:
 
     realness: Realness | None = None
     """The snapshot's own realness student, where it has one."""
+
+    answers: Path | None = None
+    """The folder of people's answers, where there may be one."""
 
     note: Callable[[str], None] = lambda text: None
 

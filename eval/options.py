@@ -76,6 +76,21 @@ class CompareOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PeopleOptions(EvalOptions):
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """One run or snapshot, or two to compare."""
+
+    pairs: int = 50
+    """How many pairs of each kind."""
+
+    seed: int = 0
+    """Fixes the faces and their order."""
+
+    out: Path | None = None
+    """The page to write; people.html in the first run's eval folder unless told otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchOptions(EvalOptions):
     run: Path | None = None
     """The run's folder; the newest unless told otherwise."""

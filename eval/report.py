@@ -13,6 +13,7 @@ from acgan.devices import choose_device
 from acgan.realness import Realness, find_realness
 from acgan.snapshot import Snapshot, load_snapshot
 from cli import emit_json, explain_dry_run, next_step, progress
+from eval.answers import ANSWERS_FOLDER
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.judge import obtain_judge
 from eval.measure import Scores, measure
@@ -80,6 +81,7 @@ def score_snapshot(
             cache=ArrayCache(sources.faces / CACHE_FOLDER),
             used_networks=used_networks(snapshot, realness),
             realness=realness,
+            answers=sources.out / ANSWERS_FOLDER,
             note=lambda text: advance(1, text),
         )
     return publish(scores, sources.out, time.monotonic() - started)

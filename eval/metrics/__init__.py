@@ -16,6 +16,7 @@ from eval.metrics import (
     memorisation,
     ms_ssim,
     outside,
+    people,
     resolution,
     second_judge,
     sharpness,
@@ -23,15 +24,16 @@ from eval.metrics import (
 
 METRICS: tuple[Metric, ...] = (
     outside.METRIC,
+    people.METRIC,
     best_of.METRIC,
     sharpness.METRIC,
-    accuracy.METRIC,
-    second_judge.METRIC,
     ms_ssim.METRIC,
     latent.METRIC,
-    memorisation.METRIC,
     control.METRIC,
-    resolution.METRIC,
+    accuracy.METRIC,
+    second_judge.METRIC,
     gan_train.METRIC,
+    resolution.METRIC,
+    memorisation.METRIC,
     inception.METRIC,
 )
