@@ -20,12 +20,12 @@ from torch.utils.tensorboard import SummaryWriter
 from acgan.averages import best_average
 from acgan.pictures import picture_grid, write_png
 from acgan.plan import Plan
-from acgan.rundir import RUN_SCHEMA_VERSION
 from acgan.snapshot import draw_z, save_snapshot, save_training_nets, to_uint8
 from acgan.state import Ledger, Nets
 from acgan.watch import Watch
 from cli import progress
 from manifest.files import write_json, write_text
+from manifest.runs import RUN_SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
 

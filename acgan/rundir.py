@@ -17,11 +17,11 @@ from acgan.options import TrainOptions
 from acgan.presets import PRESETS, Preset
 from manifest.errors import UserError
 from manifest.files import read_json, write_json
+from manifest.runs import RUN_SCHEMA_VERSION
 from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-RUN_SCHEMA_VERSION = 1
 DEFAULT_MINUTES = 5.0
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
+from acgan.snapshot import load_snapshot
+from bench.ladder import climb
 from bench.options_eval import EvalOptions
-from bench.planted import PLANTED, Material, Pool, real_faces
+from bench.planted import PLANTED, Material, Planted, Pool, is_named, real_faces
 from cli import emit_json, explain_dry_run, progress
 from demo.artist import draw_portrait, random_attributes
 from eval.judge import TrainedJudge, obtain_judge
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 GROUPS = ("hair_color", "eye_color", "glasses")
 LABEL_NOISE = 0.06
+DRAWN = "drawn-"
+SHIPPED = Path(__file__).resolve().parents[1] / "acgan" / "models"
 
 
 def run(options: EvalOptions) -> None:
@@ -42,28 +47,33 @@ def run(options: EvalOptions) -> None:
         reals, unseen = from_face_set(options.data, rng)
     else:
         reals, unseen = drawn_faces(options.faces, options.image_size, rng, quiet=options.quiet)
-    with tempfile.TemporaryDirectory(prefix="bench-eval-") as cache:
-        emit_json(measured(options, reals, unseen, Path(cache)))
+    other = other_faces(reals, options.count, options.seed)
+    with tempfile.TemporaryDirectory(prefix="bench-eval-") as folder:
+        emit_json(measured(options, reals, unseen, other, options.cache or Path(folder)))
 
 
-def measured(options: EvalOptions, reals: Reals, unseen: Pool, cache: Path) -> dict[str, Any]:
-    """The timed full report, judge's training included, then every planted failure."""
+def measured(
+    options: EvalOptions, reals: Reals, unseen: Pool, other: Pool, cache: Path
+) -> dict[str, Any]:
+    """The timed full report with the judge's training, every planted failure, and the ladder."""
     started = time.monotonic()
     judge = obtain_judge(reals, cache, device=torch.device("cpu"), quiet=options.quiet)
-    material = make_material(reals, unseen, judge)
+    material = make_material(reals, unseen, judge, other)
     timed = Plan(options.timed_count or options.count, options.seed, "full")
-    on_reals = name_failures(material, reals, judge, timed, "")
+    on_reals = verdicts_on(real_faces(material), reals, judge, timed)
     seconds = time.monotonic() - started
     planted, found = {}, {}
     plan = Plan(options.count, options.seed, "quick")
     with progress("planted failures", len(PLANTED), quiet=options.quiet) as advance:
-        for name, (_, verdict) in PLANTED.items():
-            named = [one.name for one in name_failures(material, reals, judge, plan, name)]
-            planted[name], found[name] = verdict in named, named
+        for name, (make, _) in PLANTED.items():
+            named = [one.name for one in verdicts_on(make(material), reals, judge, plan)]
+            planted[name], found[name] = is_named(name, named), named
             advance(1, name)
+    snapshots = options.ladder or ()
     return {
         "planted": planted,
         "verdicts_on_reals": [verdict.name for verdict in on_reals],
+        "ladder": climb(snapshots, reals, judge, real_faces(material), plan) if snapshots else None,
         "seconds": round(seconds, 1),
         "verdicts": found,
         "n_timed": timed.count,
@@ -74,15 +84,26 @@ def measured(options: EvalOptions, reals: Reals, unseen: Pool, cache: Path) -> d
     }
 
 
-def name_failures(
-    material: Material, reals: Reals, judge: TrainedJudge, plan: Plan, name: str
-) -> list[Verdict]:
-    """The verdicts on one planted failure, or with no name on real faces passed off as samples."""
-    drawer = PLANTED[name][0](material) if name else real_faces(material)
-    return verdicts_of(measure(drawer, reals, judge, plan, name=name or "real faces").checks)
+def verdicts_on(drawer: Planted, reals: Reals, judge: TrainedJudge, plan: Plan) -> list[Verdict]:
+    """What the report says of a stand-in."""
+    return verdicts_of(measure(drawer, reals, judge, plan, name=drawer.info.name).checks)
 
 
-def make_material(reals: Reals, unseen: Pool, judge: TrainedJudge) -> Material:
+def other_faces(reals: Reals, count: int, seed: int) -> Pool:
+    """Faces of another kind: drawn ones for a face set, the shipped model's for drawn faces."""
+    side, rows = reals.image_size, np.zeros((count, len(reals.vocabulary)), np.int64)
+    if reals.dataset_id.startswith(DRAWN):
+        shipped = load_snapshot(min(SHIPPED.glob("*/*.json")))
+        asked = torch.tensor(shipped.info.label_rows)[torch.arange(count) % 97]
+        pictures = shipped.draw(shipped.random_z(count, seed), asked).float()
+        pictures = functional.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
+        return Pool(pictures.round().to(torch.uint8).numpy(), rows)
+    rng = np.random.default_rng(seed)
+    drawn = [draw_portrait(side, random_attributes(rng), rng) for _ in range(count)]
+    return Pool(np.stack(drawn).transpose(0, 3, 1, 2).copy(), rows)
+
+
+def make_material(reals: Reals, unseen: Pool, judge: TrainedJudge, other: Pool) -> Material:
     """What the stand-ins are made of; the confidence is the judge's in the least sure label."""
 
     def confidence(pool: Pool) -> np.ndarray:
@@ -93,9 +114,8 @@ def make_material(reals: Reals, unseen: Pool, judge: TrainedJudge) -> Material:
             sure[rows] = np.minimum(sure[rows], probabilities[rows, pool.labels[rows, column]])
         return sure
 
-    return Material(
-        Pool(reals.train_pictures, reals.train_labels), unseen, reals.vocabulary, confidence
-    )
+    train = Pool(reals.train_pictures, reals.train_labels)
+    return Material(train, unseen, other, reals.vocabulary, confidence)
 
 
 def drawn_faces(
@@ -128,7 +148,7 @@ def drawn_faces(
     labels = np.where(wrong, (labels + offset) % np.array(vocabulary.sizes), labels)
     first, second = 3 * count // 7, 5 * count // 7
     reals = Reals(
-        dataset_id=f"drawn-{count}-{image_size}",
+        dataset_id=f"{DRAWN}{count}-{image_size}",
         vocabulary=vocabulary,
         train_pictures=pictures[:first],
         train_labels=labels[:first],

@@ -25,6 +25,12 @@ class EvalOptions(CommonOptions):
     timed_count: int = 5000
     """Faces in the timed full report; 0 leaves it out."""
 
+    ladder: tuple[Path, ...] = ()
+    """Runs, or snapshots of one run: their scores must climb with training, reals on top."""
+
+    cache: Path | None = None
+    """Keep what is measured here for the next call; a temporary folder unless told otherwise."""
+
     threads: int | None = None
     """CPU threads; all cores unless told otherwise."""
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from eval.metrics.outside import saved_again
 from manifest.vocabulary import UNKNOWN, Vocabulary
 
 Z_DIM = 16
@@ -21,6 +22,7 @@ Z_DIM = 16
 class PlantedInfo:
     """What a snapshot would say about itself."""
 
+    name: str
     vocabulary: Vocabulary
     image_size: int
     z_dim: int
@@ -81,7 +83,7 @@ def _number_of(latent: npt.NDArray[np.float32]) -> int:
 
 @dataclass(frozen=True)
 class Material:
-    """Faces that the judge was trained on, and faces that nobody has seen, with their labels.
+    """Faces that the judge was trained on, faces that nobody has seen, and faces of another set.
 
     `read` gives, per picture, how sure the judge is of the true labels: over-easy faces are chosen
     by it.
@@ -89,11 +91,13 @@ class Material:
 
     train: Pool
     unseen: Pool
+    other: Pool
     vocabulary: Vocabulary
     confidence: Callable[[Pool], npt.NDArray[np.float64]]
 
     def drawer(self, name: str, pool: Pool, **parts: object) -> Planted:
         info = PlantedInfo(
+            name,
             self.vocabulary,
             int(pool.pictures.shape[-1]),
             Z_DIM,
@@ -192,15 +196,96 @@ def over_easy(material: Material) -> Planted:
     return material.drawer("over_easy", pool)
 
 
-PLANTED: dict[str, tuple[Callable[[Material], Planted], str]] = {
-    "one_picture_per_class": (one_picture_per_class, "one_picture_per_class"),
-    "copies_training": (copies_training, "copies_training"),
-    "ignores_labels": (ignores_labels, "ignores_labels"),
-    "ignores_z": (ignores_z, "ignores_z"),
-    "labels_shuffled": (labels_shuffled, "labels_shuffled"),
-    "noise": (noise, "noise"),
-    "drops_modes": (drops_modes, "classes_missing"),
-    "blurred": (blurred, "blurred"),
-    "over_easy": (over_easy, "over_easy"),
+def smeared(material: Material) -> Planted:
+    """Unseen faces as late training smears them: outlines bent a little, strokes run together."""
+    side = material.unseen.pictures.shape[-1]
+    straight = functional.affine_grid(torch.eye(2, 3)[None], [1, 3, side, side], False)
+
+    def finish(picture: npt.NDArray[np.uint8], draw: int) -> npt.NDArray[np.uint8]:
+        generator = torch.Generator().manual_seed(draw % 2**31)
+        face = torch.from_numpy(picture)[None].float()
+        field = torch.randn(1, 2, 9, 9, generator=generator) * 0.035
+        bent = straight + _resized(field, side).permute(0, 2, 3, 1)
+        face = functional.grid_sample(face, bent, align_corners=False, padding_mode="reflection")
+        soft = functional.avg_pool2d(functional.pad(face, (1, 1, 1, 1), mode="reflect"), 3, 1)
+        where = _resized(torch.rand(1, 1, 6, 6, generator=generator), side).clamp(0, 1)
+        mixed = where * soft + (1 - where) * face
+        return (mixed + 0.8 * (mixed - soft)).clamp(0, 255)[0].to(torch.uint8).numpy()
+
+    return material.drawer("smeared", material.unseen, finish=finish)
+
+
+def _resized(maps: Tensor, side: int) -> Tensor:
+    return functional.interpolate(maps, (side, side), mode="bicubic", align_corners=False)
+
+
+def eyes_apart(material: Material) -> Planted:
+    """The right half of the eyes' band comes from any other face, a bit lower."""
+    side = material.unseen.pictures.shape[-1]
+    rows, half = slice(int(0.4 * side), int(0.72 * side)), side // 2
+    drop = max(1, side // 20)
+
+    def pick(pool: Pool, row: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint8]:
+        face = pick_matching(pool, row, draw).copy()
+        other = np.roll(pool.pictures[draw // 7 % len(pool.pictures)], drop, axis=1)
+        face[:, rows, half:] = other[:, rows, half:]
+        return face
+
+    return material.drawer("eyes_apart", material.unseen, pick=pick)
+
+
+def another_set(material: Material) -> Planted:
+    """Well-drawn faces, but of quite another kind."""
+
+    def pick(pool: Pool, row: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint8]:
+        return pool.pictures[draw % len(pool.pictures)]
+
+    return material.drawer("another_set", material.other, pick=pick)
+
+
+def near_twins(material: Material) -> Planted:
+    """Training faces again: half of them mirrored, all a little brighter, saved as JPEG."""
+
+    def finish(picture: npt.NDArray[np.uint8], draw: int) -> npt.NDArray[np.uint8]:
+        turned = picture[:, :, ::-1] if draw % 2 else picture
+        brighter = np.clip(turned.astype(np.float32) * 1.03, 0, 255).astype(np.uint8)
+        return saved_again(brighter[None], 80)[0]
+
+    return material.drawer("near_twins", material.train, finish=finish)
+
+
+def half_poor_jpegs(material: Material) -> Planted:
+    """Unseen real faces, half of them saved as poor JPEGs: no failure of drawing, no verdict."""
+
+    def finish(picture: npt.NDArray[np.uint8], draw: int) -> npt.NDArray[np.uint8]:
+        return saved_again(picture[None], POOR_QUALITY)[0] if draw % 2 else picture
+
+    return material.drawer("half_poor_jpegs", material.unseen, finish=finish)
+
+
+POOR_QUALITY = 50
+ODD = ("rough_drawing", "poor_drawing", "not_faces")
+
+PLANTED: dict[str, tuple[Callable[[Material], Planted], tuple[str, ...]]] = {
+    "one_picture_per_class": (one_picture_per_class, ("one_picture_per_class",)),
+    "copies_training": (copies_training, ("copies_training",)),
+    "near_twins": (near_twins, ("copies_training",)),
+    "ignores_labels": (ignores_labels, ("ignores_labels",)),
+    "ignores_z": (ignores_z, ("ignores_z",)),
+    "labels_shuffled": (labels_shuffled, ("labels_shuffled",)),
+    "noise": (noise, ("noise",)),
+    "drops_modes": (drops_modes, ("classes_missing",)),
+    "blurred": (blurred, ("blurred",)),
+    "smeared": (smeared, ODD),
+    "eyes_apart": (eyes_apart, ODD),
+    "another_set": (another_set, ODD),
+    "over_easy": (over_easy, ("over_easy",)),
+    "half_poor_jpegs": (half_poor_jpegs, ()),
 }
-"""Each failure with the name of the verdict that must name it."""
+"""Each failure with the verdicts of which one must name it; none: there must be no verdict."""
+
+
+def is_named(name: str, verdicts: list[str]) -> bool:
+    """Whether these verdicts are what the planted failure `name` asks for."""
+    wanted = PLANTED[name][1]
+    return bool(set(wanted) & set(verdicts)) if wanted else not verdicts

@@ -47,7 +47,7 @@ def data_uri(picture: Pictures) -> str:
 
 @dataclass(frozen=True)
 class Series:
-    """One line or cloud of points, of drawn faces ("fake") or of real ones: its colour."""
+    """One line or cloud of points; `of` is its colour: drawn faces ("fake"), real ones, a run."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -62,8 +62,9 @@ def chart(
     y_title: str,
     joined: bool,
     x_ticks: Sequence[tuple[float, str]] = (),
+    y_high: float = 1.0,
 ) -> str:
-    """An SVG of 520 x 260 with y from 0 to 1; points that are not finite are left out.
+    """An SVG of 520 x 260 with y from 0 to `y_high`; points that are not finite are left out.
 
     `x_ticks` are places and their names; five even ones unless given. "" without any point.
     """
@@ -80,7 +81,7 @@ def chart(
     if not xs:
         return ""
     x_low, x_high = _padded(min(xs), max(xs))
-    y_low, y_high = 0.0, 1.0
+    y_low = 0.0
     left, right, top, bottom = 46, 12, 12, 40
     width, height = 520, 260
 

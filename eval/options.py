@@ -74,6 +74,9 @@ class CompareOptions(CommonOptions):
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
     """Folders of runs that have a report; all runs of the workspace when none is named."""
 
+    out: Path | None = None
+    """A folder for compare.html (curves over images and minutes) and compare.csv (classes too)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleOptions(EvalOptions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from manifest.files import read_json, write_json
 from manifest.vocabulary import Vocabulary
 
 SNAPSHOT_SCHEMA_VERSION = 1
+RUN_SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,23 @@ def snapshot_in(path: Path) -> Path:
     if not found:
         raise UserError("no snapshot in this folder", where=str(path))
     return found[-1]
+
+
+def read_run_config(run: Path) -> dict[str, Any]:
+    """What a run was asked for (config.json); empty for a folder that is no run."""
+    path = run / "config.json"
+    return read_json(path, schema_version=RUN_SCHEMA_VERSION) if path.is_file() else {}
+
+
+def read_run_stats(run: Path) -> list[dict[str, Any]]:
+    """The lines of stats.jsonl that have `kimg` and `elapsed_s`; one cut by a kill is left out."""
+    path = run / "stats.jsonl"
+    rows = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            row = dict(json.loads(text))
+        except (ValueError, TypeError):
+            continue
+        if "kimg" in row and "elapsed_s" in row:
+            rows.append(row)
+    return rows

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from bench.eval import make_material
+from bench.eval import make_material, other_faces
 from bench.planted import Material
 from eval.classifier import JudgeSettings
 from eval.judge import TrainedJudge, obtain_judge
@@ -32,4 +32,4 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reals, TrainedJudge,
         settings=JudgeSettings(images_seen=10_000, least_images=0),
         quiet=True,
     )
-    return reals, judge, make_material(reals, unseen, judge)
+    return reals, judge, make_material(reals, unseen, judge, other_faces(reals, 200, 0))

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import pytest
 
-from bench.eval import name_failures
-from bench.planted import PLANTED, Material
+from bench.eval import verdicts_on
+from bench.planted import PLANTED, Material, is_named, real_faces
 from eval.judge import TrainedJudge
+from eval.measure import measure
 from eval.plan import Plan
 from eval.reals import Reals
 
 Toys = tuple[Reals, TrainedJudge, Material]
-PLAN = Plan(count=600, depth="quick")
+PLAN = Plan(count=400, depth="quick")
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_failure_is_named(toys: Toys, name: str) -> None:
     reals, judge, material = toys
-    verdicts = name_failures(material, reals, judge, PLAN, name)
-    assert PLANTED[name][1] in [verdict.name for verdict in verdicts]
+    verdicts = verdicts_on(PLANTED[name][0](material), reals, judge, PLAN)
+    assert is_named(name, [verdict.name for verdict in verdicts])
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_real_faces_pass(toys: Toys, seed: int) -> None:
     reals, judge, material = toys
-    plan = Plan(count=600, seed=seed, depth="quick")
-    assert name_failures(material, reals, judge, plan, "") == []
+    plan = Plan(count=PLAN.count, seed=seed, depth="quick")
+    assert verdicts_on(real_faces(material), reals, judge, plan) == []
+
+
+def test_no_ticks_for_pictures_that_are_no_faces(toys: Toys) -> None:
+    """Under "these are not faces" nothing stands that only faces can do well."""
+    reals, judge, material = toys
+    scores = measure(PLANTED["noise"][0](material), reals, judge, PLAN, name="noise")
+    assert [check.question for check in scores.checks if check.level == "good"] == []
