@@ -56,6 +56,8 @@ def people(options: PeopleOptions) -> None:
         return
     device = choose_device(options.device, options.threads)
     snapshots = [load_snapshot(sources.snapshot, device) for sources in all_sources]
+    if len({snapshot.info.weights_sha256 for snapshot in snapshots}) < len(snapshots):
+        raise UserError("both are the same snapshot")
     sizes = {snapshot.info.image_size for snapshot in snapshots}
     if len(sizes) > 1:
         raise UserError("the runs draw faces of different sizes", hint="compare equal sizes")

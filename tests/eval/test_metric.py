@@ -1,0 +1,209 @@
+"""One metric is one file and one line; judges that trained or chose are refused; odd sets."""
+
+from __future__ import annotations
+
+import sys
+import types
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import eval.metrics as metrics_package
+from bench.planted import Material, real_faces
+from eval.cache import ArrayCache
+from eval.classifier import JudgeSettings, steps_of, train_judge
+from eval.intervals import around, bootstrap, of_mean
+from eval.judge import TrainedJudge
+from eval.measure import measure
+from eval.metric import Case, Metric, Result, Results
+from eval.metrics import METRICS, outside, sharpness
+from eval.metrics.accuracy import Accuracy
+from eval.networks import CHOOSER, JUDGES, refuse_trained
+from eval.page import write_page
+from eval.page_parts import Row
+from eval.plan import Plan
+from eval.reading import GroupAccuracy, Reading
+from eval.reals import Reals
+from eval.twins import without_twins
+from eval.verdicts import Check, Verdict, verdicts_of
+from manifest.errors import UserError
+from tests.eval.toy_faces import toy_set
+
+Toys = tuple[Reals, TrainedJudge, Material]
+QUICK = Plan(100, depth="quick")
+
+NEW_METRIC = """
+from dataclasses import dataclass
+from eval.metric import Metric, Result
+from eval.page_parts import Row
+from eval.verdicts import Check, Verdict
+
+@dataclass(frozen=True)
+class Brightness(Result):
+    drawn: float
+    real: float
+    def summary(self):
+        return {"brightness": self.drawn}
+    def checks(self, results):
+        dark = [Verdict("dark", "flawed", "Its faces are dark.", {"brightness": self.drawn})]
+        return [Check("Are they bright?", "1", dark if self.drawn < self.real / 2 else [])]
+    def rows(self):
+        return [Row("brightness", f"{self.drawn:.1f}", f"{self.real:.1f}", "mean")]
+
+def measure(case):
+    return Brightness(float(case.pictures.mean()), float(case.reals.test_pictures.mean()))
+
+METRIC = Metric("brightness", measure)
+"""
+
+
+def test_a_new_metric_is_one_file_and_one_line(toys: Toys, tmp_path: Path) -> None:
+    """Its number, check, page row and JSON name come from its own module."""
+    reals, judge, material = toys
+    module = types.ModuleType("eval.metrics.brightness")
+    sys.modules[module.__name__] = module
+    exec(compile(NEW_METRIC, "brightness.py", "exec"), module.__dict__)
+    listed = (sharpness.METRIC, module.METRIC)  # the one line
+    scores = measure(real_faces(material), reals, judge, QUICK, name="x", metrics=listed)
+    content = scores.to_json()
+    assert content["brightness"]["drawn"] == pytest.approx(content["brightness"]["real"], rel=0.2)
+    assert content["summary"]["brightness"] == content["brightness"]["drawn"]
+    assert "Are they bright?" in [check.question for check in scores.checks]
+    write_page(tmp_path / "report.html", scores, [])
+    assert "brightness" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    del sys.modules[module.__name__]
+
+
+def test_every_module_of_the_folder_is_listed() -> None:
+    folder = Path(metrics_package.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    listed = {metric.measure.__module__.rpartition(".")[2] for metric in METRICS}
+    assert modules == listed
+
+
+def test_a_network_that_trained_may_not_score(toys: Toys) -> None:
+    """By hash, whatever the package's name says."""
+    first, second = JUDGES
+    kept, refused = refuse_trained(JUDGES, {"renamed-package": first.sha256})
+    assert kept == [second]
+    assert list(refused) == [first.name]
+    assert refuse_trained(JUDGES, {CHOOSER.package: CHOOSER.sha256})[0] == list(JUDGES)
+    reals, judge, material = toys
+    scores = measure(
+        *(real_faces(material), reals, judge, QUICK),
+        name="x",
+        used_networks={"a": first.sha256},
+        metrics=[outside.METRIC],
+    )
+    found = scores.results.get(outside.Outside)
+    assert [one.network.name for one in found.networks] == [second.name]
+    assert "may not score" in scores.results.not_measured[first.name]
+    with pytest.raises(UserError, match="every outside judge"):
+        measure(
+            *(real_faces(material), reals, judge, QUICK),
+            name="x",
+            used_networks={one.package: one.sha256 for one in JUDGES},
+            metrics=[outside.METRIC],
+        )
+
+
+def test_an_attribute_that_nobody_can_read_is_left_out() -> None:
+    """A flag at 51% balanced is in no mean and no verdict; one at 90% is judged balanced."""
+    blind = GroupAccuracy(
+        "messy_hair",
+        ("0", "1"),
+        Reading(np.array([[0, 90], [0, 10]])),
+        Reading(np.array([[85, 5], [9, 1]])),
+    )
+    fine = GroupAccuracy(
+        "hat",
+        ("0", "1"),
+        Reading(np.array([[90, 0], [10, 0]])),
+        Reading(np.array([[88, 2], [1, 9]])),
+    )
+    assert not blind.measurable
+    assert fine.measurable
+    assert fine.fake.accuracy == pytest.approx(0.9)  # never a hat: right for the majority
+    assert fine.ratio == pytest.approx(0.5 / fine.real.balanced)
+    found = Accuracy([fine], [blind], "")
+    assert set(found.summary()) == {"accuracy_ratio", "accuracy_ratio_hat"}
+    assert list(found.left_out()) == ["messy_hair"]
+    said = " ".join(one.text for check in found.checks(Results()) for one in check.verdicts)
+    assert "hat" in said
+    assert "messy" not in said
+
+
+def test_few_known_labels_train_and_score(toys: Toys) -> None:
+    """60 known labels among hundreds of faces: batches without one used to end the training."""
+    reals, _ = toy_set(train=430, test=62, unseen=10)
+    labels = np.full_like(reals.train_labels, -1)
+    labels[:50] = reals.train_labels[:50]
+    settings = JudgeSettings(images_seen=600, least_images=0)
+    judge = train_judge(
+        reals.train_pictures, labels, reals.vocabulary.sizes, settings, device=torch.device("cpu")
+    )
+    trained = TrainedJudge(judge, "few", torch.device("cpu"), ArrayCache(None))
+    tested = np.where(np.arange(len(reals.test_labels))[:, None] < 10, reals.test_labels, -1)
+    few = replace(reals, train_labels=labels, test_labels=tested)
+    _, _, material = toys
+    scores = measure(real_faces(material), few, trained, QUICK, name="x", metrics=METRICS[2:])
+    assert scores.results.not_measured["hair_color"] == "too few known labels"
+    empty = np.full_like(reals.train_labels, -1)
+    train_judge(
+        reals.train_pictures, empty, reals.vocabulary.sizes, settings, device=torch.device("cpu")
+    )
+
+
+def test_small_sets_train_for_less() -> None:
+    settings = JudgeSettings()
+    assert steps_of(900, settings) * settings.batch <= 25 * 900
+    assert steps_of(15_000, settings) * settings.batch == settings.images_seen
+
+
+def test_near_twins_are_found_mirrored_too() -> None:
+    reals, _ = toy_set(train=10, test=60, unseen=10)
+    faces = reals.test_pictures
+    twins = np.concatenate([faces, faces[:5], faces[5:8, :, :, ::-1]])
+    assert without_twins(faces, ArrayCache(None)).tolist() == list(range(60))
+    assert without_twins(twins, ArrayCache(None)).tolist() == list(range(60))
+
+
+def test_bootstrap_covers_a_known_mean() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for trial in range(60):
+        values = rng.normal(3, 2, 80)
+        low, high = of_mean(values, trial)
+        hits += low <= 3 <= high
+    assert hits >= 50
+    low, high = around(1.0, bootstrap([80], lambda rows: float(rows.mean()), 0))
+    assert low < 1 < high
+
+
+@dataclass(frozen=True)
+class Praise(Result):
+    def checks(self, results: Results) -> list[Check]:
+        bad = Verdict("not_faces", "broken", "No faces.", {})
+        return [
+            Check("Faces?", "", [bad]),
+            Check("All kinds?", "62%", [], needs_faces=True),
+            Check("Told?", "", []),
+        ]
+
+    def rows(self) -> list[Row]:
+        return []
+
+
+def test_no_tick_under_these_are_not_faces(toys: Toys) -> None:
+    reals, judge, material = toys
+
+    def praise(case: Case) -> Result:
+        return Praise()
+
+    metric = Metric("praise", praise)
+    scores = measure(real_faces(material), reals, judge, QUICK, name="x", metrics=[metric])
+    assert [check.level for check in scores.checks] == ["broken", "unjudged", "good"]
+    assert [one.name for one in verdicts_of(scores.checks)] == ["not_faces"]
