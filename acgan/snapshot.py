@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from acgan.devices import choose_device as choose_device  # eval reads snapshots through here
 from acgan.nets import build_generator
 from manifest.errors import UserError
 from manifest.files import write_bytes
