@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev,fid,onnx,ui]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev,fid,onnx,serve]'
 	touch $@
 
 demo: $(VENV)/.installed  ## Draw characters, serve, crawl, crop, label, train, score, generate (DEMO="--help" for options)

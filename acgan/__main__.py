@@ -31,7 +31,7 @@ COMMANDS = {
     "package": Command(
         PackageOptions, "acgan.make.package:run", "A snapshot, its scores and judge to give away."
     ),
-    "serve": Command(ServeOptions, "acgan.serve.app:run", "A web page on which to make avatars."),
+    "serve": Command(ServeOptions, "acgan.serve.app:run", "Avatars over HTTP, and a page."),
 }
 
 if __name__ == "__main__":

@@ -224,20 +224,22 @@ class Model:
         seed: int,
         best_of: int = 1,
         advance: Advance = lambda *_: None,
+        *,
+        first: int = 0,
     ) -> list[Portrait]:
         """What `draw` draws, the best chosen already; attributes as `name=class` texts."""
-        found = self.candidates(attributes, count, seed, best_of)
+        found = self.candidates(attributes, count, seed, best_of, first)
         flat = [portrait for same in found for portrait in same]
         return self.best(flat, best_of, self.asked_for(attributes), advance)
 
     def candidates(
-        self, attributes: Sequence[str], count: int, seed: int, best_of: int
+        self, attributes: Sequence[str], count: int, seed: int, best_of: int, first: int = 0
     ) -> list[list[Portrait]]:
-        """For each of `count` pictures those that `best_of` chooses among."""
+        """For each of `count` pictures from the `first` on those that `best_of` chooses among."""
         check_count(count)
         if not 1 <= best_of <= MOST_DRAWN_EACH:
             raise UserError(f"best of must be 1 to {MOST_DRAWN_EACH}")
-        flat = ask(self.painter, attributes, count, seed, best_of)
+        flat = ask(self.painter, attributes, count, seed, best_of, first)
         return [flat[start : start + best_of] for start in range(0, len(flat), best_of)]
 
     def variations(

@@ -12,7 +12,7 @@ import torch
 
 from acgan.make.ask import ask
 from acgan.make.best_of import Reader, find_classifier
-from acgan.make.export import describe, onnx_session, to_onnx
+from acgan.make.export import notes_of, onnx_session, to_onnx
 from acgan.make.morph import morph
 from acgan.make.painter import Painter
 from acgan.make.path import largest_step
@@ -42,7 +42,7 @@ def run(options: GenerateOptions) -> None:
     snapshot = load_snapshot(path)
     painter = Painter(snapshot)
     portraits = ask(painter, [], CANDIDATES, 0)
-    session = onnx_session(to_onnx(snapshot, describe(snapshot), half=False), threads=1)
+    session = onnx_session(to_onnx(snapshot, notes_of(snapshot), half=False), threads=1)
     feeds: dict[str, Any] = {
         "z": portraits[0].z[None],
         "labels": np.array([portraits[0].labels], np.int32),

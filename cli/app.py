@@ -28,6 +28,14 @@ from manifest.errors import UserError
 
 log = logging.getLogger(__name__)
 
+EXTRAS = {
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "ray": "ray",
+}
+
 
 @dataclass(frozen=True)
 class Command:
@@ -182,7 +190,7 @@ def _report_import_error(error: ImportError) -> int:
         )
         return 3
     missing = (error.name or "").partition(".")[0]
-    extra = {"gradio": "ui", "onnx": "onnx", "onnxruntime": "onnx", "ray": "ray"}.get(missing)
+    extra = EXTRAS.get(missing)
     if extra:
         log.error("%s is not installed; run: pip install -e '.[%s]'", missing, extra)
         return 3

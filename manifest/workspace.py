@@ -27,6 +27,11 @@ class Workspace:
         return self.root / "data" / "faces"
 
     @property
+    def cache(self) -> Path:
+        """What can be made again, and may be deleted at any time."""
+        return self.root / "data" / "cache"
+
+    @property
     def runs(self) -> Path:
         return self.root / "runs"
 

@@ -33,8 +33,9 @@ def ask(
     count: int,
     seed: int,
     best_of: int = 1,
+    first: int = 0,
 ) -> list[Portrait]:
-    """`count` portraits of a seed; picture i is the same whatever the count.
+    """`count` portraits of a seed from the `first` on; picture i is the same whatever the count.
 
     With `best_of` N there are N portraits in a row for each: the candidates, of the same labels.
     """
@@ -44,7 +45,7 @@ def ask(
     classes = parse_attributes(pairs, info.vocabulary)
     distribution = info.extra.get("z_distribution", "normal")
     portraits = []
-    for index in range(count):
+    for index in range(first, first + count):
         row = label_row(classes, info.vocabulary, painter.label_rows, seed, index)
         for candidate in range(best_of):
             z = latent(seed, index, candidate, info.z_dim, distribution)

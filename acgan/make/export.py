@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from acgan.make.describe import describe
 from acgan.make.options import ExportOptions
-from acgan.make.painter import snapshot_name
+from acgan.make.painter import snapshot_name, table_rows, with_mixed_embeddings
 from acgan.make.snapshots import find_snapshot
 from acgan.snapshot import Snapshot, load_snapshot, to_uint8
 from cli import emit_json, explain_dry_run
@@ -40,6 +42,21 @@ class Drawing(nn.Module):
         return to_uint8(self.generator(z, labels.long())).permute(0, 2, 3, 1)
 
 
+class Mixing(nn.Module):
+    """As `Drawing`, with weights float32 [N, rows of the label table] in place of labels.
+
+    Each attribute has a row for unknown, then one per class; weights that sum to one within each
+    attribute mix its classes.
+    """
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = with_mixed_embeddings(generator)
+
+    def forward(self, z: Tensor, weights: Tensor) -> Tensor:
+        return to_uint8(self.generator(z, weights)).permute(0, 2, 3, 1)
+
+
 def run(options: ExportOptions) -> None:
     """Write the ONNX file and a JSON beside it; the last line on stdout is one JSON object."""
     if options.out.suffix != ".onnx":
@@ -50,7 +67,7 @@ def run(options: ExportOptions) -> None:
     if options.dry_run:
         explain_dry_run(options, [f"write {snapshot_name(snapshot.path)} to {options.out}"])
         return
-    notes = describe(snapshot)
+    notes = notes_of(snapshot)
     data = to_onnx(snapshot, notes, half=options.precision == "fp16")
     largest, mean = compare(snapshot, data, options.checks)
     if largest > LARGEST_DIFFERENCE[options.precision] or mean > MEAN_DIFFERENCE[options.precision]:
@@ -73,30 +90,26 @@ def run(options: ExportOptions) -> None:
     )
 
 
-def describe(snapshot: Snapshot) -> dict[str, Any]:
+def notes_of(snapshot: Snapshot) -> dict[str, Any]:
     """How to ask the file, for its metadata and for the JSON beside it."""
-    info = snapshot.info
-    return {
-        "snapshot": info.weights_sha256,
-        "snapshot_name": snapshot_name(snapshot.path),
-        "dataset_id": info.dataset_id,
-        "image_size": info.image_size,
-        "z_dim": info.z_dim,
-        "z_distribution": info.extra.get("z_distribution", "normal"),
-        "attributes": info.vocabulary.to_json(),
-        "class_counts": info.class_counts,
+    return describe(snapshot) | {
         "inputs": {
             "z": "float32 [N, z_dim], from z_distribution (normal: mean 0, deviation 1; "
             "uniform: 0 to 1)",
-            "labels": "int32 [N, attributes], the class's place in its attribute's list, "
-            "-1 for unknown",
+            "labels": "int32 [N, attributes], the class's place in its attribute's list; draw what "
+            "is not asked for from label_rows, do not leave it unknown (-1)",
         },
         "outputs": {"pictures": "uint8 [N, image_size, image_size, 3], RGB, 0 to 255"},
     }
 
 
-def to_onnx(snapshot: Snapshot, notes: dict[str, Any], *, half: bool) -> bytes:
-    """The generator as ONNX bytes. Raises `Unavailable` where the extra is not installed."""
+def to_onnx(
+    snapshot: Snapshot, notes: Mapping[str, Any], *, half: bool, mixing: bool = False
+) -> bytes:
+    """The generator as ONNX bytes: `Drawing`, or `Mixing`.
+
+    Raises `Unavailable` where the extra is not installed.
+    """
     try:
         import onnx
         import onnxscript  # noqa: F401
@@ -107,24 +120,14 @@ def to_onnx(snapshot: Snapshot, notes: dict[str, Any], *, half: bool) -> bytes:
     for chatty in ("onnxscript", "onnx_ir", "torch.onnx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     info = snapshot.info
-    example = (
-        torch.zeros(2, info.z_dim),
-        torch.zeros(2, len(info.vocabulary), dtype=torch.int32),
-    )
-    batch = torch.export.Dim("N", min=1, max=65536)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
-        program = torch.onnx.export(
-            Drawing(snapshot.generator.cpu()).eval(),
-            example,
-            input_names=["z", "labels"],
-            output_names=["pictures"],
-            dynamic_shapes={"z": {0: batch}, "labels": {0: batch}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    model = program.model_proto
+    sizes = info.vocabulary.sizes
+    z = torch.zeros(2, info.z_dim)
+    generator = snapshot.generator.cpu()
+    if mixing:
+        model = exported(Mixing(generator), {"z": z, "weights": torch.zeros(2, table_rows(sizes))})
+    else:
+        labels = torch.zeros(2, len(sizes), dtype=torch.int32)
+        model = exported(Drawing(generator), {"z": z, "labels": labels})
     if half:
         halve_weights(model)
     onnx.helper.set_model_props(
@@ -135,6 +138,24 @@ def to_onnx(snapshot: Snapshot, notes: dict[str, Any], *, half: bool) -> bytes:
         },
     )
     return bytes(model.SerializeToString())
+
+
+def exported(net: nn.Module, example: Mapping[str, Tensor]) -> Any:
+    """A net as an ONNX model with a free batch size N, from an example of its inputs."""
+    batch = torch.export.Dim("N", min=1, max=65536)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
+        program = torch.onnx.export(
+            net.eval(),
+            tuple(example.values()),
+            input_names=list(example),
+            output_names=["pictures"],
+            dynamic_shapes={name: {0: batch} for name in example},
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    return program.model_proto
 
 
 def halve_weights(model: Any) -> None:

@@ -1,1 +1,1 @@
-"""The web page on which to make avatars (extra `ui`)."""
+"""Avatars over HTTP, and the page (extra `serve`)."""

@@ -1,39 +1,42 @@
-"""The snapshots that the page offers, and what is known about each of their options."""
+"""The models that a server draws with, loaded when they are asked for."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
 
-from acgan.make.ask import class_label, phrase
+from acgan.make.describe import describe
+from acgan.make.export import onnx_session, to_onnx
 from acgan.make.painter import Painter, snapshot_name
-from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.snapshots import all_snapshots
-from acgan.request import RANDOM
-from acgan.snapshot import load_snapshot
-from manifest.errors import UserError
+from acgan.model import Model
+from acgan.snapshot import Snapshot, load_snapshot
+from manifest.errors import Unavailable, UserError
+from manifest.files import write_bytes
 from manifest.runs import SnapshotInfo, read_snapshot_info
+from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 KEPT_LOADED = 4
-Choice = tuple[str, str]
+Engine = Literal["onnx", "torch"]
 
 
 class Library:
-    """Snapshots by name; the last few asked for stay loaded. Safe to share between threads."""
+    """Models by name; the last few asked for stay loaded. Safe to share between threads."""
 
-    def __init__(self, workspace: Path, first: Path | None, device: torch.device) -> None:
-        self._device, self._lock = device, threading.Lock()
-        self._loaded: OrderedDict[str, Painter] = OrderedDict()
+    def __init__(
+        self, workspace: Path, first: Path | None, device: torch.device, engine: Engine = "onnx"
+    ) -> None:
+        self._engine = engine if device.type == "cpu" else "torch"
+        self._workspace, self._device, self._lock = workspace, device, threading.Lock()
+        self._loaded: OrderedDict[str, Model] = OrderedDict()
         self._paths: dict[str, Path] = {}
         self.infos: dict[str, SnapshotInfo] = {}
         for path in all_snapshots(workspace, first):
@@ -42,7 +45,7 @@ class Library:
             except UserError as error:
                 log.warning("left out: %s", error)
                 continue
-            name = snapshot_name(path)
+            name = snapshot_name(path).replace("/", ".")  # a part of a URL's path
             self._paths.setdefault(name, path)
             self.infos.setdefault(name, info)
         if not self._paths:
@@ -54,85 +57,54 @@ class Library:
 
     @property
     def names(self) -> list[str]:
+        """The models, the usual one first."""
         return list(self._paths)
 
-    def painter(self, name: object) -> Painter:
-        """The painter of a snapshot by its name. Raises `UserError` for another name."""
-        if not isinstance(name, str) or name not in self._paths:
-            raise UserError(f"no snapshot {str(name)[:60]!r}")
+    def model(self, name: str) -> Model:
+        """A model by its name. Raises `UserError` for another name."""
+        if name not in self._paths:
+            raise UserError(f"no model {name[:60]!r}", hint=f"one of: {', '.join(self.names)}")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = Painter(load_snapshot(self._paths[name], self._device))
+                self._loaded[name] = self._load(self._paths[name])
             self._loaded.move_to_end(name)
             while len(self._loaded) > KEPT_LOADED:
                 self._loaded.popitem(last=False)
             return self._loaded[name]
 
+    def _load(self, path: Path) -> Model:
+        snapshot = load_snapshot(path, self._device)
+        session = None
+        if self._engine == "onnx":
+            try:
+                session = onnx_session(self._onnx(snapshot), threads=1)
+            except Unavailable as error:
+                log.warning("PyTorch draws, which takes twice as long: %s", error)
+        return Model(Painter(snapshot, session), self._workspace)
+
+    def _onnx(self, snapshot: Snapshot) -> bytes:
+        """The generator as ONNX, kept in the workspace: making it takes some seconds."""
+        name = f"{snapshot.info.weights_sha256[:24]}-torch{torch.__version__}.onnx"
+        path = Workspace(self._workspace).cache / name
+        with suppress(OSError):
+            return path.read_bytes()
+        data = to_onnx(snapshot, {}, half=False, mixing=True)
+        with suppress(OSError, Unavailable):  # a workspace that cannot be written to
+            write_bytes(path, data)
+        return data
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """What there is to know of a model. Raises `UserError`."""
+        model = self.model(name)
+        try:
+            judged = model.picker is not None
+        except UserError:
+            judged = False
+        return {"name": name, **describe(model.painter.snapshot), "best_of": judged}
+
     def name_of(self, weights_sha256: str) -> str:
-        """The name of the snapshot with these weights. Raises `UserError` when it is not here."""
+        """The name of the model with these weights. Raises `UserError` when it is not here."""
         for name, info in self.infos.items():
             if info.weights_sha256 == weights_sha256:
                 return name
-        raise UserError("this picture was drawn by a snapshot that is not here")
-
-    def is_scored(self, name: str) -> bool:
-        """Whether accuracy was measured for a snapshot."""
-        return bool(accuracy_per_class(scores_of(self._paths[name], self._hash(name))))
-
-    def _hash(self, name: str) -> str:
-        return self.infos[name].weights_sha256
-
-    def choices(self, name: str) -> dict[str, list[Choice]]:
-        """Per attribute, (text, value) of every option: training faces and measured accuracy."""
-        info = self.infos[name]
-        accuracy = accuracy_per_class(scores_of(self._paths[name], self._hash(name)))
-        return {
-            group.name: [
-                ("Random\nas in training", RANDOM),
-                *(
-                    (
-                        option_text(
-                            class_label(group.name, found),
-                            count_of(info, group.name, place),
-                            accuracy.get(group.name, {}).get(found),
-                        ),
-                        found,
-                    )
-                    for place, found in enumerate(group.classes)
-                ),
-            ]
-            for group in info.vocabulary
-        }
-
-
-def count_of(info: SnapshotInfo, group: str, place: int) -> int:
-    """How many training faces a class had."""
-    counts = info.class_counts.get(group, [])
-    return counts[place] if place < len(counts) else 0
-
-
-def option_text(label: str, count: int, accuracy: float | None) -> str:
-    """`blonde`, and on a second line `2,123 faces · 93%`."""
-    seen = f"{count:,} face{'' if count == 1 else 's'}" if count else "never seen"
-    return f"{label}\n{seen}" + (f" · {accuracy:.0%}" if accuracy is not None else "")
-
-
-def unseen(info: SnapshotInfo, asked: Mapping[str, str]) -> list[str]:
-    """What no training face had: single classes, then pairs of classes, as words."""
-    table: Any = np.asarray(info.label_rows, np.int64).reshape(-1, len(info.vocabulary))
-    never, known = [], []
-    for column, group in enumerate(info.vocabulary):
-        if asked.get(group.name, RANDOM) == RANDOM:
-            continue
-        place = group.index_of(asked[group.name])
-        words = phrase(group, asked[group.name])
-        if count_of(info, group.name, place) == 0:
-            never.append(words)
-        else:
-            known.append((words, table[:, column] == place))
-    pairs = [
-        f"{a} with {b}"
-        for (a, has_a), (b, has_b) in itertools.combinations(known, 2)
-        if len(table) and not (has_a & has_b).any()
-    ]
-    return never + pairs
+        raise UserError("this picture was drawn by a model that is not here")

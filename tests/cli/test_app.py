@@ -49,9 +49,9 @@ def run(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         (FileNotFoundError(errno.ENOENT, "No such file", "x.png"), 2, "x.png: no such file"),
         (ImportError("libGL.so.1: cannot open shared object file"), 3, "apt-get install libgl1"),
         (
-            ModuleNotFoundError("No module named 'gradio'", name="gradio"),
+            ModuleNotFoundError("No module named 'fastapi'", name="fastapi"),
             3,
-            "pip install -e '.[ui]",
+            "pip install -e '.[serve]",
         ),
     ],
 )

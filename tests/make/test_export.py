@@ -62,7 +62,7 @@ def test_fp16_is_half_the_weights_and_draws_the_same(folder: Path) -> None:
     snapshot = load_snapshot(folder / "tiny")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        halved = export.to_onnx(snapshot, export.describe(snapshot), half=True)
+        halved = export.to_onnx(snapshot, export.notes_of(snapshot), half=True)
     largest, mean = export.compare(snapshot, halved, 4)
     assert largest <= export.LARGEST_DIFFERENCE["fp16"]
     assert mean <= export.MEAN_DIFFERENCE["fp16"]

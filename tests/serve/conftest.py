@@ -1,21 +1,20 @@
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
+import threading
 import time
-import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from acgan.make.options import ServeOptions
 from tests.make.snapshots import make_snapshot
 
-ROOT = Path(__file__).resolve().parents[2]
-START_S = 120
+START_S = 60
 
 
 @pytest.fixture(scope="session")
@@ -30,32 +29,39 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @dataclass(frozen=True)
 class Served:
     url: str
-    pid: int
+
+
+@contextmanager
+def serving(workspace: Path, **settings: Any) -> Iterator[Served]:
+    """The server in a thread of this process, on a real port, until the end of the block."""
+    for needed in ("fastapi", "uvicorn"):
+        pytest.importorskip(needed, reason="the extra `serve` is not installed")
+    from acgan.serve.app import build_app, listen, make_server
+    from acgan.serve.cache import Cache
+    from acgan.serve.library import Library
+
+    options = ServeOptions(workspace=workspace, port=0, engine="torch", **settings)
+    library = Library(workspace, None, torch.device("cpu"), options.engine)
+    cache = Cache(None, disk_bytes=2**24, memory_bytes=2**22)
+    listener = listen(options.host, options.port)
+    server = make_server(build_app(library, cache, options), options)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        end = time.monotonic() + START_S
+        while not server.started:
+            assert time.monotonic() < end, "the server did not start"
+            time.sleep(0.02)
+        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
+        cache.close()
 
 
 @pytest.fixture(scope="session")
 def served(workspace: Path) -> Iterator[Served]:
-    """The page, served by the real command."""
-    pytest.importorskip("gradio", reason="the extra `ui` is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "acgan", "serve", "--port", str(port), "--device", "cpu"]
-    server = subprocess.Popen(
-        [*command, "--workspace", str(workspace)], cwd=ROOT, env={**os.environ},
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(START_S * 5):
-            try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    assert answer.status == 200
-                break
-            except OSError:
-                assert server.poll() is None, "the server stopped"
-                time.sleep(0.2)
-        yield Served(url, server.pid)
-    finally:
-        server.terminate()
-        server.wait(20)
+    """A server with a page and without a limit for its only client."""
+    with serving(workspace, client_limit=0.0) as found:
+        yield found
