@@ -27,7 +27,7 @@ COMMANDS = {
     "interpolate": Command(
         InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
     ),
-    "export": Command(ExportOptions, "acgan.make.export:run", "Write the generator as ONNX."),
+    "export": Command(ExportOptions, "acgan.make.export:run", "Write ONNX, or a site that draws."),
     "package": Command(
         PackageOptions, "acgan.make.package:run", "A snapshot, its scores and judge to give away."
     ),

@@ -93,7 +93,7 @@ class Model:
     """
 
     def __init__(self, painter: Painter, workspace: Path) -> None:
-        self.painter, self._workspace = painter, workspace
+        self.painter, self.workspace = painter, workspace
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -134,7 +134,7 @@ class Model:
     def picker(self) -> Picker:
         """Chooses the best of N. Raises `UserError` where the model has nothing to judge with."""
         with self._lock:
-            return open_picker(self.painter.snapshot.path, self.info, self._workspace)
+            return open_picker(self.painter.snapshot.path, self.info, self.workspace)
 
     # Pictures
 

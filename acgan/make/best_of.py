@@ -30,14 +30,15 @@ MOST_DRAWN_EACH = 256
 
 
 class Reader:
-    """The classifier that `eval` left in the face set, in the columns of a snapshot."""
+    """The classifier that `eval` left in the face set, in the columns of a snapshot.
+
+    `columns`: per attribute, from the place of a class to its column of the scores.
+    """
 
     def __init__(self, path: Path, info: SnapshotInfo) -> None:
-        data, self.notes = _open(path)
-        check_schema_version(self.notes, path, CLASSIFIER_SCHEMA_VERSION)
-        program = torch.export.load(io.BytesIO(data))
+        program, self.notes = load_classifier(path)
         self._net: Callable[..., Any] = program.module()
-        self._columns = _columns(
+        self.columns = _columns(
             Vocabulary.from_json(self.notes["vocabulary"], str(path)), info.vocabulary
         )
 
@@ -55,7 +56,7 @@ class Reader:
         total = np.zeros(len(scores), np.float32)
         for place, row in enumerate(rows):
             for group, index in enumerate(row):
-                column = self._columns[group].get(index)
+                column = self.columns[group].get(index)
                 if index != UNKNOWN and column is not None:
                     total[place] += scores[place, column]
         return total
@@ -69,11 +70,18 @@ class Reader:
         """Of how many of these groups the likeliest class is the one of the row; [N]."""
         right = np.zeros(len(scores), np.int64)
         for group in groups:
-            classes, columns = list(self._columns[group]), list(self._columns[group].values())
+            classes, columns = list(self.columns[group]), list(self.columns[group].values())
             if classes:
                 likeliest = np.array(classes)[scores[:, columns].argmax(axis=1)]
                 right += likeliest == [row[group] for row in rows]
         return right
+
+
+def load_classifier(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The exported net in a classifier's file, and its notes. Raises `UserError`."""
+    data, notes = _open(path)
+    check_schema_version(notes, path, CLASSIFIER_SCHEMA_VERSION)
+    return torch.export.load(io.BytesIO(data)), notes
 
 
 def _open(path: Path) -> tuple[bytes, dict[str, Any]]:

@@ -59,6 +59,11 @@ class Mixing(nn.Module):
 
 def run(options: ExportOptions) -> None:
     """Write the ONNX file and a JSON beside it; the last line on stdout is one JSON object."""
+    if options.site is not None:
+        from acgan.make import site
+
+        site.run(options, options.site)
+        return
     if options.out.suffix != ".onnx":
         raise UserError("the file's name must end in .onnx", where=str(options.out))
     if not 1 <= options.checks <= 1000:

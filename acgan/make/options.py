@@ -147,7 +147,7 @@ class InterpolateOptions(DrawOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(DeviceOptions):
-    """Write the generator as one ONNX file that says how to use it."""
+    """Write the generator as one ONNX file that says how to use it, or a site that draws."""
 
     snapshot: Path | None = None
     """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
@@ -155,6 +155,16 @@ class ExportOptions(DeviceOptions):
 
     out: Path = Path("generator.onnx")
     """The file to write."""
+
+    site: Path | None = None
+    """Write this folder in its place: the page as static files, which draws in the browser."""
+
+    also: tuple[Path, ...] = ()
+    """Further models for the site; the page lets one choose."""
+
+    runtime: Path | None = None
+    """Where the npm package onnxruntime-web lies, for the site; without it ./node_modules, else
+    npm fetches it."""
 
     precision: Literal["fp32", "fp16"] = "fp32"
     """fp16 halves the file; inputs and outputs stay the same."""

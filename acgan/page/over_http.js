@@ -1,0 +1,62 @@
+// Draws by asking the server that the page came from.
+
+import { toRecipe } from "./recipe.js";
+
+const MOST_AT_ONCE = 64;
+
+async function call(path, body) {
+  const options = body && { method: "POST", body: JSON.stringify(body) };
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("The server does not answer.");
+  }
+  if (answer.ok) return answer;
+  const said = await answer.json().catch(() => ({}));
+  throw new Error(said.error ?? `The server says ${answer.status}.`);
+}
+
+async function inParts(all, work) {
+  const found = [];
+  for (let at = 0; at < all.length; at += MOST_AT_ONCE) {
+    found.push(...(await work(all.slice(at, at + MOST_AT_ONCE))));
+  }
+  return found;
+}
+
+/** The drawing interface: models, describe, face, draw, judge. */
+export const drawer = {
+  /** Names and sizes of what there is, the usual one first. */
+  async models() {
+    return (await (await call("models")).json()).models;
+  },
+  /** All that is known of a model. */
+  async describe(name) {
+    return (await call(`models/${encodeURIComponent(name)}`)).json();
+  },
+  /** Where a picture of the model's lies. */
+  face(name) {
+    return `avatar?seed=7&model=${encodeURIComponent(name)}`;
+  },
+  /** The pixels of portraits, ImageData each. */
+  async draw(model, portraits) {
+    return inParts(portraits, async (some) => {
+      const answer = await call("draw", toRecipe(model, some, 1));
+      const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: "none" });
+      const side = bitmap.width;
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [side, bitmap.height];
+      const pen = canvas.getContext("2d", { willReadFrequently: true });
+      pen.drawImage(bitmap, 0, 0);
+      return some.map((_, i) => pen.getImageData(0, i * side, side, side));
+    });
+  },
+  /** [asked attributes read right, score] of each portrait, for best of N. */
+  async judge(model, portraits, asked) {
+    return inParts(portraits, async (some) => {
+      const answer = await call("judge", { ...toRecipe(model, some, 1), asked });
+      return (await answer.json()).ranks;
+    });
+  },
+};
