@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from acgan.make.painter import Pictures
+from acgan.realness import PACKAGED, Realness, find_realness, realness_path
 from manifest.errors import UserError
 from manifest.files import check_schema_version
 from manifest.runs import SnapshotInfo
@@ -149,7 +150,9 @@ class Picker:
     Without a realness net, by how well the classifier reads all labels.
     """
 
-    def __init__(self, info: SnapshotInfo, reader: Reader | None, realness: Any) -> None:
+    def __init__(
+        self, info: SnapshotInfo, reader: Reader | None, realness: Realness | None
+    ) -> None:
         self._names = info.vocabulary.names
         self._reader, self._realness = reader, realness
 
@@ -180,7 +183,7 @@ class Picker:
 
 def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
     """The nets that judge a snapshot's drawings. Raises `UserError` when there is none."""
-    realness = find_realness(snapshot)
+    realness = find_realness(snapshot, info.weights_sha256)
     try:
         reader = Reader(find_classifier(snapshot, info, workspace), info)
     except UserError:
@@ -190,16 +193,9 @@ def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
     return Picker(info, reader, realness)
 
 
-def realness_file(snapshot: Path) -> Path:
-    """Where a snapshot's realness net lies, if it has one."""
-    return snapshot.with_name(f"{snapshot.stem}.realness.onnx")
-
-
-def find_realness(snapshot: Path) -> Any:
-    """The realness net beside a snapshot, or None."""
-    path = realness_file(snapshot)
-    if not path.is_file():
+def realness_file(snapshot: Path, info: SnapshotInfo) -> Path | None:
+    """Where the realness net of a snapshot lies, if it has one of its own."""
+    if find_realness(snapshot, info.weights_sha256) is None:
         return None
-    from acgan.realness import Realness
-
-    return Realness.load(path)
+    packaged = snapshot.parent / PACKAGED
+    return packaged if packaged.is_file() else realness_path(snapshot)

@@ -1,7 +1,8 @@
 """`package`: a snapshot with its scores, its judge and a model card, in one folder to give away.
 
 `MODELS/<name>/` holds `<name>.json` and `<name>.safetensors` (the snapshot), `eval/metrics.jsonl`
-(its row of scores), `classifier.pt2` (the judge, for best-of-N) and `MODEL_CARD.md`. Every command
+(its row of scores), `classifier.pt2` and, where there is one, `realness.onnx` (the judges, for
+best-of-N) and `MODEL_CARD.md`. Every command
 takes the folder as `--snapshot`; one under `acgan/models` ships with the project.
 """
 
@@ -18,12 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.make.best_of import CLASSIFIER_FILE, find_classifier
+from acgan.make.best_of import CLASSIFIER_FILE, find_classifier, realness_file
 from acgan.make.card import model_card
 from acgan.make.options import PackageOptions
 from acgan.make.painter import snapshot_name
 from acgan.make.scores import scores_of
 from acgan.make.snapshots import find_snapshot
+from acgan.realness import PACKAGED
 from acgan.snapshot import Snapshot, load_snapshot, save_snapshot
 from cli import emit_json, explain_dry_run
 from manifest.errors import UserError
@@ -80,6 +82,9 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     judge = find_judge(snapshot, options.workspace)
     if judge is not None:
         write_bytes(folder / CLASSIFIER_FILE, judge.read_bytes())
+    realness = realness_file(snapshot.path, snapshot.info)
+    if realness is not None:
+        write_bytes(folder / PACKAGED, realness.read_bytes())
     card = model_card(name, packed, scores, training_of(snapshot.path), options.about)
     write_text(folder / "MODEL_CARD.md", card)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -89,6 +94,7 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
         "mean_difference": round(difference, 4),
         "scored": scores is not None,
         "classifier": judge is not None,
+        "realness": realness is not None,
     }
 
 

@@ -220,8 +220,8 @@ def write_judges(home: Path, model: Model) -> tuple[list[str], list[list[int]]]:
     judges: list[str] = []
     columns: list[list[int]] = []
     path = model.painter.snapshot.path
-    realness = realness_file(path)
-    if realness.is_file():
+    realness = realness_file(path, model.info)
+    if realness is not None:
         shutil.copyfile(realness, home / "realness.onnx")
         judges.append("realness")
     try:
