@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.eval import verdicts_on
+from bench.ladder import is_climbing
 from bench.planted import PLANTED, Material, is_named, real_faces
 from eval.judge import TrainedJudge
 from eval.measure import measure
@@ -34,3 +35,10 @@ def test_no_ticks_for_pictures_that_are_no_faces(toys: Toys) -> None:
     reals, judge, material = toys
     scores = measure(PLANTED["noise"][0](material), reals, judge, PLAN, name="noise")
     assert [check.question for check in scores.checks if check.level == "good"] == []
+
+
+def test_the_ladder_must_climb_in_every_step() -> None:
+    assert is_climbing("frechet_ratio", [9, 5, 1])
+    assert not is_climbing("frechet_ratio", [9, 5, 6, 1])
+    assert is_climbing("clean", [0.2, 0.5, 0.95])
+    assert not is_climbing("recall", [0.2, 0.2])

@@ -226,7 +226,7 @@ def test_watch_and_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == "", "everything was scored"
     compare(CompareOptions(workspace=tmp_path, quiet=True))
     content = json.loads(capsys.readouterr().out)
-    assert content["runs"]["00000-toys"]["kimg"] == 2
+    assert content["runs"]["00000-toys @ 2 kimg"]["kimg"] == 2
     assert content["comparable"] is True
 
 
@@ -237,7 +237,8 @@ def test_compare_runs_of_the_same_name(tmp_path: Path, capsys: pytest.CaptureFix
         runs.append(make_workspace(tmp_path / name) / "runs/00000-toys")
         run_report(tmp_path / name, capsys)
     compare(CompareOptions(runs=tuple(runs), quiet=True))
-    assert list(json.loads(capsys.readouterr().out)["runs"]) == list(map(str, runs))
+    names = list(json.loads(capsys.readouterr().out)["runs"])
+    assert names == [f"{run} @ 1 kimg" for run in runs]
 
 
 def test_mistakes_are_one_line(tmp_path: Path, workspace: Path) -> None:
