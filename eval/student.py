@@ -35,7 +35,7 @@ from eval.sources import find_sources
 from eval.twins import without_twins
 from manifest.files import write_bytes
 
-WIDTHS = (24, 48, 64, 56)
+WIDTHS = (16, 48, 64, 64)
 KERNEL = 3
 SLOPE = 0.1
 LARGE_SIDE = 128  # from here on the first convolution goes to a quarter
