@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -115,7 +115,7 @@ def dataset_id_of(
 ) -> str:
     """The hash of class names, rows, labels (in the vocabulary's order) and pictures."""
     rows: list[Iterable[object]] = [repr(vocabulary.to_json())]
-    rows += [(*astuple(face), *labels.get(face.file_name, {}).values()) for face in faces]
+    rows += [(*vars(face).values(), *labels.get(face.file_name, {}).values()) for face in faces]
     return hash_rows(rows, hashes)
 
 

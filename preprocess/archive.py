@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
+import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from manifest import UserError
 
+log = logging.getLogger(__name__)
+
 MAX_MEMBER_BYTES = 256 * 2**20
+UTF8_NAMES = 0x800  # the flag of a zip's member
+NAME_ENCODINGS = ("utf-8", "cp932", "gb18030", "euc-kr", "cp1252")
+DRIVE = re.compile(r"^[A-Za-z]:([/\\]|$)")
 MAX_TOTAL_RATIO, RATIO_FREE_BYTES = 100, 2**30
 
 
@@ -24,6 +33,8 @@ class Archive:
     names: tuple[str, ...]
     identity: str
     """A hash of all names, sizes and check sums or times: changes when the content does."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Other readings of names that a zip holds in an encoding that it does not tell."""
 
     def read(self, name: str) -> bytes:
         """The bytes of one file. Raises `UserError` when it cannot be read."""
@@ -55,7 +66,32 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 @functools.cache
 def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    return {member.filename: member for member in _open_zip(path).infolist()}
+    """The files of a zip by name, "/" between folders whatever wrote it; of two of one name, the
+    last, which is the one that unpacking would leave."""
+    members = {
+        _plain_path(member.filename): member
+        for member in _open_zip(path).infolist()
+        if not member.is_dir() and not member.filename.endswith("\\")
+    }
+    return members
+
+
+def _plain_path(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def _aliases(members: Mapping[str, zipfile.ZipInfo]) -> dict[str, str]:
+    """Names as other encodings read them: a zip without the UTF-8 mark does not tell its own."""
+    found: dict[str, str] = {}
+    for name, member in members.items():
+        if member.flag_bits & UTF8_NAMES or name.isascii():
+            continue
+        for encoding in NAME_ENCODINGS:
+            with suppress(UnicodeError):
+                found.setdefault(
+                    _plain_path(member.orig_filename.encode("cp437").decode(encoding)), name
+                )
+    return found
 
 
 def open_archive(path: Path) -> Archive:
@@ -71,7 +107,9 @@ def open_archive(path: Path) -> Archive:
     try:
         members = _open_zip(path).infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        raise UserError("neither a folder nor a readable zip", where=str(path)) from None
+        raise UserError(
+            "neither a folder nor a readable zip", where=str(path), hint="unpack other archives"
+        ) from None
     for member in members:
         check_inside(member.filename, str(path))
     total = sum(member.file_size for member in members)
@@ -84,8 +122,11 @@ def open_archive(path: Path) -> Archive:
     digest = hashlib.sha256()
     for member in members:
         digest.update(f"{member.filename}\0{member.CRC}\0{member.file_size}\n".encode())
-    names = tuple(member.filename for member in members if not member.is_dir())
-    return Archive(path, _visible(names), digest.hexdigest())
+    named = _members(path)
+    doubled = sum(not member.is_dir() for member in members) - len(named)
+    if doubled > 0:
+        log.warning("%s: %d files have the name of a later one and are left out", path, doubled)
+    return Archive(path, _visible(tuple(named)), digest.hexdigest(), _aliases(named))
 
 
 def _open_folder(path: Path) -> Archive:
@@ -95,7 +136,8 @@ def _open_folder(path: Path) -> Archive:
         status = file.stat()
         name = file.relative_to(path).as_posix()
         digest.update(os.fsencode(name))  # which need not be UTF-8
-        digest.update(f"\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"  # exchanged files keep the first
+        digest.update(f"\0{status.st_size}\0{times}\n".encode())
     names = tuple(file.relative_to(path).as_posix() for file in files)
     return Archive(path, _visible(names), digest.hexdigest())
 
@@ -117,5 +159,5 @@ def plain_text(name: str) -> str:
 def check_inside(name: str, where: str) -> None:
     """Raise `UserError` unless `name` is a relative path that stays where it starts."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+    if path.is_absolute() or ".." in path.parts or DRIVE.match(name):
         raise UserError(f"the path {name!r} climbs out", where=where)

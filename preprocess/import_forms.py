@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath
 
 from manifest import UserError
 from manifest.vocabulary import UNKNOWN, Group, Vocabulary
-from preprocess.archive import Archive, check_inside, plain_text
+from preprocess.archive import DRIVE, Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
 from preprocess.face_set import RejectRow
 from preprocess.label_tables import UNKNOWN_WORDS, LabelRow, OnBadRow, read_table, read_value
@@ -20,7 +21,11 @@ from preprocess.options import ImportOptions
 log = logging.getLogger(__name__)
 
 HUGGING_FACE_TABLES = ("metadata.csv", "metadata.jsonl")
-TABLES = ("labels.csv", "attributes.csv", "tags.csv", "tags_clean.csv")
+TABLES = ("labels", "attributes", "tags", "tags_clean", "list_attr_celeba")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+PLAIN_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
+SPREADSHEETS = (".xlsx", ".xls", ".ods", ".parquet", ".feather")
+MOST_NAMED = 5
 YES_NO = frozenset(("yes", "no", "true", "false"))
 PICTURE_FOLDERS = ("", "images", "faces")
 
@@ -44,12 +49,17 @@ def read_entries(
     `rejects` instead.
     """
 
+    set_aside = 0
+
     def on_bad_row(error: UserError) -> None:
+        nonlocal set_aside
         if not options.skip_bad_rows:
-            raise UserError(
-                error.what, where=error.where, hint=error.hint or "--skip-bad-rows sets it aside"
-            )
-        log.warning("%s", error)
+            hint = f"{error.hint}; " if error.hint else ""
+            hint += "--skip-bad-rows sets it aside"
+            raise UserError(error.what, where=error.where, hint=hint)
+        set_aside += 1
+        if set_aside <= MOST_NAMED:
+            log.warning("%s", error)
         rejects.append((plain_text(error.where or ""), "", "", "bad row", plain_text(error.what)))
 
     pictures = [name for name in source.names if _suffix(name) in SUFFIXES]
@@ -60,23 +70,32 @@ def read_entries(
     tables = [] if options.group else find_tables(source, options.table)
     if not tables:
         return vocabulary, read_class_folders(source, pictures, options.group, vocabulary)
-    finder = PictureFinder(pictures)
+    finder = PictureFinder(pictures, source.aliases)
     entries: dict[str, Entry] = {}
     for table in tables:
         where = f"{source.path}: {table}" if source.path.is_file() else str(source.path / table)
         if _suffix(table) == ".json":
             vocabulary, rows = stylegan_rows(source.read(table), where, on_bad_row)
         else:
-            rows = read_table(source.read(table), where, vocabulary, on_bad_row)
+            data = source.read(table)
+            rows = read_table(data, where, vocabulary, on_bad_row, options.encoding)
+        unfound: list[UserError] = []
         for row in rows:
             try:
                 picture = finder.find(row, str(PurePosixPath(table).parent))
-                if picture in entries:
-                    raise UserError(f"{row.picture!r} has a row already", where=row.where)
             except UserError as error:
-                on_bad_row(error)
+                unfound.append(error)
                 continue
-            entries[picture] = Entry(picture, row.values, plain_text(row.group))
+            entry = Entry(picture, row.values, plain_text(row.group))
+            if entries.setdefault(picture, entry) != entry:
+                on_bad_row(UserError(f"{row.picture!r} has a row already", where=row.where))
+        for error in unfound:
+            more = f" and {len(unfound) - 1} more rows find none" if len(unfound) > 1 else ""
+            on_bad_row(UserError(error.what + more, where=error.where, hint=error.hint))
+    if not entries:
+        raise UserError("no row of the table can be used", where=str(source.path))
+    if set_aside > MOST_NAMED:
+        log.warning("%d rows in all are set aside: see rejects.csv", set_aside)
     bare = [picture for picture in pictures if picture not in entries]
     if bare:
         log.warning(
@@ -96,7 +115,8 @@ def _suffix(name: str) -> str:
 def find_tables(source: Archive, asked: str | None) -> list[str]:
     """The label tables: the one asked for, or all Hugging Face ones, or the one that is known.
 
-    Raises `UserError` when the one asked for is absent, or several could be meant.
+    Raises `UserError` when the one asked for is absent, or several could be meant, or one is in a
+    spreadsheet's own form.
     """
     if asked is not None:
         if asked not in source.names:
@@ -104,18 +124,27 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
         return [asked]
     by_name = defaultdict(list)
     for name in source.names:
-        by_name[PurePosixPath(name).name].append(name)
+        by_name[PurePosixPath(name).name.lower()].append(name)
     hugging_face = [name for kind in HUGGING_FACE_TABLES for name in by_name[kind]]
     if hugging_face:
         return hugging_face
-    known = [name for kind in TABLES for name in by_name[kind]]
+    known = [
+        name for kind in TABLES for suffix in TABLE_SUFFIXES for name in by_name[f"{kind}{suffix}"]
+    ]
     stylegan = [name for name in by_name["dataset.json"] if b'"labels"' in source.read(name)[:400]]
-    candidates = known or stylegan or [n for n in source.names if _suffix(n) == ".csv"]
+    candidates = known or stylegan or [n for n in source.names if _suffix(n) in PLAIN_TABLES]
     if len(candidates) > 1:
         raise UserError(
             f"several tables could be meant: {', '.join(candidates[:5])}",
             where=str(source.path),
-            hint="name one with --table",
+            hint="name one with --table, or take the pictures alone with --unlabelled",
+        )
+    others = [name for name in source.names if _suffix(name) in SPREADSHEETS]
+    if not candidates and others:
+        raise UserError(
+            "not a table of plain text",
+            where=f"{source.path}: {others[0]}",
+            hint="save it as CSV (UTF-8), or take the pictures alone with --unlabelled",
         )
     return candidates
 
@@ -129,7 +158,7 @@ def stylegan_rows(
         vocabulary = Vocabulary.from_json(content["vocabulary"], where)
         labels = list(content["labels"])
         groups = {str(name): str(group) for name, group in content.get("groups", {}).items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(
             f"not a labelled StyleGAN set: {error!r}",
             where=where,
@@ -168,29 +197,51 @@ def _from_one_hot(code: Sequence[object], vocabulary: Vocabulary) -> list[int]:
 
 
 class PictureFinder:
-    """Finds the picture that a table's row means: by path, by name, or by number (`7` = 7.jpg)."""
+    """Finds the picture that a table's row means: by path, by name, or by number (`7` = 7.jpg).
 
-    def __init__(self, pictures: Sequence[str]) -> None:
+    Paths may be another system's (`images\\7.jpg`, `C:\\set\\7.jpg`), small and capital letters
+    and the forms of accents differ, and what another zip program took for the name is known too.
+    """
+
+    def __init__(self, pictures: Sequence[str], aliases: Mapping[str, str]) -> None:
         self._paths = set(pictures)
-        self._by_name = defaultdict(list)
-        self._by_stem = defaultdict(list)
-        for picture in pictures:
-            self._by_name[PurePosixPath(picture).name].append(picture)
-            self._by_stem[PurePosixPath(picture).stem].append(picture)
+        self._by_key = defaultdict(set)
+        there = [(name, name) for name in pictures]
+        for name, picture in [*there, *aliases.items()]:
+            if picture not in self._paths:
+                continue
+            parts = PurePosixPath(_key(name)).parts
+            for start in range(len(parts)):
+                path = "/".join(parts[start:])
+                self._by_key[path].add(picture)
+                self._by_key[str(PurePosixPath(path).with_suffix(""))].add(picture)
 
     def find(self, row: LabelRow, table_folder: str) -> str:
         """The picture's path in the source. Raises `UserError` naming the row."""
-        check_inside(row.picture, row.where)
+        asked = row.picture.replace("\\", "/")
+        if ".." in PurePosixPath(asked).parts:
+            check_inside(asked, row.where)
         base = PurePosixPath(table_folder)
-        for folder in PICTURE_FOLDERS:
-            path = str(base / folder / row.picture)
-            if path in self._paths:
-                return path
-        found = self._by_name.get(row.picture) or self._by_stem.get(row.picture) or []
+        for name in (row.picture, asked):
+            for folder in PICTURE_FOLDERS:
+                path = str(base / folder / name)
+                if path in self._paths:
+                    return path
+        key = _key(DRIVE.sub("", asked).strip("/"))
+        found = self._by_key.get(key) or self._by_key.get(key.removesuffix(".0"), set())
+        parts = PurePosixPath(key).parts
+        while not found and len(parts) > 1:  # a path from where the table was written
+            parts = parts[1:]
+            found = self._by_key.get("/".join(parts), set())
         if len(found) != 1:
             problem = f"{len(found)} pictures are called" if found else "there is no picture"
             raise UserError(f"{problem} {row.picture!r}", where=row.where)
-        return found[0]
+        return next(iter(found))
+
+
+def _key(name: str) -> str:
+    """A name without the differences that systems make: case, and how accents are written."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_class_folders(

@@ -136,6 +136,7 @@ def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOpti
 def _import_id(options: ImportOptions, source: Archive) -> str:
     asked = (
         options.table,
+        options.encoding,
         options.group,
         options.size,
         options.skip_bad_rows,

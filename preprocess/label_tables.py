@@ -1,27 +1,64 @@
 """Label tables in the forms that the field uses, read to rows of attribute values.
 
 Known forms: `id,<hair> hair <eyes> eyes` and `id,tag:count<TAB>...` without a header (the ACGAN
-courses' tables), and tables with a header (or JSON lines) that name a file and attributes.
+courses' tables), and tables with a header (or JSON lines) that name a file and attributes or tags.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from manifest import UserError
 from manifest.vocabulary import Group, Vocabulary
+from preprocess.table_text import Row, check_cell, decode_text, read_rows
 
-FILE_COLUMNS = ("file_name", "file", "filename", "image", "path", "name", "id")
-COLUMN_GROUPS = {"hair": "hair_color", "eyes": "eye_color", "eye": "eye_color"}
-UNKNOWN_WORDS = frozenset(("", "unknown", "<unk>", "unk", "?", "nan", "none", "null", "-1"))
+log = logging.getLogger(__name__)
+
+FILE_COLUMNS = (
+    "file_name",
+    "file",
+    "filename",
+    "image",
+    "image_name",
+    "image_file",
+    "image_path",
+    "file_path",
+    "filepath",
+    "path",
+    "picture",
+    "img",
+    "name",
+    "image_id",
+    "id",
+)
+TAG_COLUMNS = ("tags", "tag", "tag_string", "tag_string_general", "tags_general", "general_tags")
+COLUMN_GROUPS = {
+    "hair": "hair_color",
+    "haircolor": "hair_color",
+    "hair_colour": "hair_color",
+    "haircolour": "hair_color",
+    "eyes": "eye_color",
+    "eye": "eye_color",
+    "eyecolor": "eye_color",
+    "eyes_color": "eye_color",
+    "eye_colour": "eye_color",
+    "eyecolour": "eye_color",
+    "smiling": "smile",  # CelebA's names
+    "eyeglasses": "glasses",
+    "wearing_hat": "hat",
+}
+YES, NO = frozenset(("1", "yes", "true", "y", "t")), frozenset(("0", "no", "false", "n", "f"))
+UNKNOWN_WORDS = frozenset(("", "unknown", "<unk>", "unk", "?", "nan", "na", "n/a", "none", "null"))
+MINUS_ONE = "-1"
+"""CelebA's "no"; an unknown where the table has another no, and for whatever is no flag."""
+_WHOLE_NUMBER = re.compile(r"^(-?\d+)[.,]0*$")  # how pandas and spreadsheets may write 0 and 1
 _TAG_SUFFIX = {"hair_color": "_hair", "eye_color": "_eyes", "hair_length": "_hair"}
-_TWO_COLOURS = re.compile(r"^(?P<hair>\S.*?) hair (?P<eyes>\S.*?) eyes$")
+_TWO_COLOURS = re.compile(r"^(?P<hair>\S.*?)[ _]hair[ ,]+(?P<eyes>\S.*?)[ _]eyes$", re.IGNORECASE)
 _TAG_COUNT = re.compile(r"^.+?:\d+$")
 
 
@@ -35,116 +72,272 @@ class LabelRow:
     group: str = ""
 
 
-RowReader = Callable[[str, Any], LabelRow]
+@dataclass(frozen=True)
+class Named:
+    """A row by column: names in small letters with "_" for spaces."""
+
+    line: int
+    cells: Mapping[str, str]
+
+
 OnBadRow = Callable[[UserError], None]
+TagReader = Callable[[str], dict[str, str]]
 
 
 def read_table(
-    data: bytes, where: str, vocabulary: Vocabulary, on_bad_row: OnBadRow
+    data: bytes,
+    where: str,
+    vocabulary: Vocabulary,
+    on_bad_row: OnBadRow,
+    encoding: str | None = None,
 ) -> list[LabelRow]:
     """Read a table of any known form; `where` is its name in messages.
 
     A bad row goes to `on_bad_row` as a `UserError` naming file and row. Raises `UserError` when
     the table as a whole cannot be understood.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError("not UTF-8 text", where=f"{where}:{line}") from None
+    text = decode_text(data, where, encoding)
     if not text.strip():
         raise UserError("the table is empty", where=where)
-    json_lines = where.endswith((".jsonl", ".ndjson"))
-    lines, read = (_json_lines if json_lines else _csv_lines)(text, where, vocabulary)
-    found = []
-    for line, content in lines:
-        try:
-            found.append(read(f"{where}:{line}", content))
-        except UserError as error:
-            on_bad_row(UserError(error.what, where=f"{where}:{line}", hint=error.hint))
-    if found and not any(row.values for row in found):
-        raise _no_attribute(where, vocabulary)
-    return found
+    rows = Rows(where, on_bad_row)
+    if where.lower().endswith((".jsonl", ".ndjson")):
+        named = list(_json_rows(text, rows))
+        return list(_named_rows(named, rows, vocabulary, named[0].line if named else 1))
+    first = next(line for line in text.split("\n") if line.strip())
+    if _is_tag_counts(first):
+        return list(_tag_count_rows(text, rows, vocabulary))
+    table = read_rows(text, where, lambda name: _is_known(name, vocabulary))
+    if len(table[0].cells) > 1 and _TWO_COLOURS.match(table[0].cells[1].strip()):
+        return list(_two_colour_rows(table, rows, vocabulary))
+    named = list(_header_rows(table, rows, vocabulary))
+    return list(_named_rows(named, rows, vocabulary, table[0].line))
 
 
-def _csv_lines(
-    text: str, where: str, vocabulary: Vocabulary
-) -> tuple[Iterator[tuple[int, Any]], RowReader]:
-    first = next(_numbered_cells(text, where))[1]
-    headless = _headless_reader(first, vocabulary)
-    lines = _numbered_cells(text, where)
-    if headless is not None:
-        return lines, headless
-    next(lines)
-    return lines, _header_reader(first, where, vocabulary)
+@dataclass(frozen=True)
+class Rows:
+    """Where rows stand, and what happens to bad ones."""
+
+    table: str
+    on_bad_row: OnBadRow
+
+    def where(self, line: int) -> str:
+        return f"{self.table}:{line}"
+
+    def bad(self, line: int, error: UserError) -> None:
+        self.on_bad_row(UserError(error.what, where=self.where(line), hint=error.hint))
 
 
-def _numbered_cells(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        for cells in reader:
-            if cells:
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise UserError(
-            f"not readable as CSV: {error}", where=f"{where}:{reader.line_num}"
-        ) from None
+def _is_known(name: str, vocabulary: Vocabulary) -> bool:
+    """Whether a column's name says what it holds."""
+    name = _column_name(name)
+    return (
+        name in FILE_COLUMNS
+        or name in TAG_COLUMNS
+        or COLUMN_GROUPS.get(name, name) in vocabulary.names
+        or name in _tags_of(vocabulary)
+    )
 
 
-def _headless_reader(first: list[str], vocabulary: Vocabulary) -> RowReader | None:
-    """The reader for a table without a header, told by its first line; None with a header."""
-    if len(first) < 2:
-        return None
-    if _TWO_COLOURS.match(first[1]):
-        return lambda where, cells: _two_colours(where, cells, vocabulary)
-    if all(map(_TAG_COUNT.match, first[1].strip("\t").split("\t"))):
-        return lambda where, cells: _tag_counts(where, cells, vocabulary)
-    return None
+def _tags_of(vocabulary: Vocabulary) -> set[str]:
+    """All tags that say something of a one-of-many group."""
+    many = [group for group in vocabulary if group.kind == "one_of"]
+    return {tag for group in many for tags in group.tags.values() for tag in tags}
 
 
-def _two_colours(where: str, cells: list[str], vocabulary: Vocabulary) -> LabelRow:
+def _column_name(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", name.strip().strip("\"'").strip().lower())
+
+
+def _two_colour_rows(table: list[Row], rows: Rows, vocabulary: Vocabulary) -> Iterator[LabelRow]:
     """`id,<hair> hair <eyes> eyes`."""
-    match = _TWO_COLOURS.match(cells[1].strip()) if len(cells) == 2 else None
-    if match is None or not cells[0].strip():
-        raise UserError(f"{','.join(cells)[:60]!r} is not of the form id,<hair> hair <eyes> eyes")
-    values = {
+    for row in table:
+        cells = _without_empty_end(row.cells, 2)
+        try:
+            if len(cells) != 2 or not check_cell(cells[0]):
+                shown = ",".join(cells)[:60]
+                raise UserError(f"{shown!r} is not of the form id,<hair> hair <eyes> eyes")
+            values = _two_colours(check_cell(cells[1]), vocabulary)
+        except UserError as error:
+            rows.bad(row.line, error)
+            continue
+        yield LabelRow(check_cell(cells[0]), values, rows.where(row.line))
+
+
+def _two_colours(cell: str, vocabulary: Vocabulary) -> dict[str, str]:
+    match = _TWO_COLOURS.match(cell)
+    if match is None:
+        raise UserError(f"{cell[:60]!r} is not of the form <hair> hair <eyes> eyes")
+    return {
         "hair_color": read_value(vocabulary.group("hair_color"), match["hair"]),
         "eye_color": read_value(vocabulary.group("eye_color"), match["eyes"]),
     }
-    return LabelRow(cells[0].strip(), values, where)
 
 
-def _tag_counts(where: str, cells: list[str], vocabulary: Vocabulary) -> LabelRow:
-    """`id,tag:count<TAB>tag:count...`; two classes of one group make the group unknown."""
-    entries = [entry for entry in ",".join(cells[1:]).split("\t") if entry]
+def _is_tag_counts(line: str) -> bool:
+    number, comma, tags = line.partition(",")
+    return bool(comma and number and tags) and all(
+        map(_TAG_COUNT.match, tags.strip("\t").split("\t"))
+    )
+
+
+def _tag_count_rows(text: str, rows: Rows, vocabulary: Vocabulary) -> Iterator[LabelRow]:
+    """`id,tag:count<TAB>tag:count...`; no quotes: they are parts of tags."""
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        number, _, tags = content.partition(",")
+        try:
+            name = check_cell(number)
+            if not name:
+                raise UserError("the row names no picture")
+            values = vocabulary.read_tags(_counted_tags(tags))
+        except UserError as error:
+            rows.bad(line, error)
+            continue
+        yield LabelRow(name, values, rows.where(line))
+
+
+def _counted_tags(cell: str) -> list[str]:
+    entries = [entry for entry in cell.split("\t") if entry.strip()]
     bad = [entry for entry in entries if not _TAG_COUNT.match(entry)]
-    if bad or not cells[0].strip():
-        raise UserError(f"{(bad or cells)[0][:60]!r} is not of the form tag:count")
-    tags = [entry.rpartition(":")[0].strip().replace(" ", "_") for entry in entries]
-    return LabelRow(cells[0].strip(), vocabulary.read_tags(tags), where)
+    if bad:
+        raise UserError(f"{bad[0][:60]!r} is not of the form tag:count")
+    return [entry.rpartition(":")[0].strip().replace(" ", "_") for entry in entries]
 
 
-def _header_reader(header: list[str], where: str, vocabulary: Vocabulary) -> RowReader:
-    names = [name.strip().lower() for name in header]
-    file_column = next((name for name in FILE_COLUMNS if name in names), None)
-    if file_column is None:
-        raise UserError(
-            f"no column names the file; there are {', '.join(header)[:80]}",
-            where=f"{where}:1",
-            hint=f"one of: {', '.join(FILE_COLUMNS)}",
-        )
-    if not _label_columns(names, f"{where}:1", vocabulary):
-        raise _no_attribute(where, vocabulary)
-
-    def read(row_where: str, cells: list[str]) -> LabelRow:
+def _header_rows(table: list[Row], rows: Rows, vocabulary: Vocabulary) -> Iterator[Named]:
+    """The rows below a header, by column."""
+    header, names = table[0], [_column_name(name) for name in table[0].cells]
+    where = rows.where(header.line)
+    while names and not names[-1]:
+        names.pop()
+    ahead = len(table) > 1 and len(_without_empty_end(table[1].cells, 0)) == len(names) + 1
+    if not any(name in FILE_COLUMNS for name in names):
+        if not (ahead and any(_is_known(name, vocabulary) for name in names)):
+            raise UserError(
+                f"no column names the file; there are {', '.join(header.cells)[:80]}",
+                where=where,
+                hint=f"the first line needs one of: {', '.join(FILE_COLUMNS)}",
+            )
+        names = ["file_name", *names]  # as CelebA's list, and indices that pandas writes
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice and _is_known(twice, vocabulary):
+        group = COLUMN_GROUPS.get(twice, twice)
+        raise UserError(f"several columns hold {group}, one is {twice}", where=where)
+    if len(table) == 1:
+        raise UserError("the table has no row below its header", where=where)
+    for row in table[1:]:
+        cells = _without_empty_end(row.cells, len(names))
         if len(cells) != len(names):
-            raise UserError(f"{len(names)} cells were expected, there are {len(cells)}")
-        return _named_row(row_where, dict(zip(names, cells, strict=True)), file_column, vocabulary)
+            error = UserError(
+                f"{len(names)} cells were expected, there are {len(cells)}",
+                hint="quote a cell that holds the separator",
+            )
+            rows.bad(row.line, error)
+            continue
+        yield Named(row.line, {name: cell for name, cell in zip(names, cells, strict=True) if name})
 
-    return read
+
+def _without_empty_end(cells: list[str], most: int) -> list[str]:
+    """The cells without empty ones past `most`, which spreadsheets write."""
+    end = len(cells)
+    while end > most and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
 
 
-def _label_columns(names: list[str], where: str, vocabulary: Vocabulary) -> dict[str, Group]:
+def _json_rows(text: str, rows: Rows) -> Iterator[Named]:
+    # Not splitlines: U+2028 and other separators may stand in a string.
+    for line, content in enumerate(text.split("\n"), start=1):
+        if not content.strip():
+            continue
+        try:
+            try:
+                found: Any = json.loads(content)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"not valid JSON: {error}") from None
+            if not isinstance(found, dict):
+                raise UserError("a JSON object was expected")
+            cells = {_column_name(str(name)): _as_cell(value) for name, value in found.items()}
+            if not any(name in cells for name in FILE_COLUMNS):
+                raise UserError("no key names the file", hint=f"one of: {', '.join(FILE_COLUMNS)}")
+        except UserError as error:
+            rows.bad(line, error)
+            continue
+        yield Named(line, cells)
+
+
+def _as_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ", ".join(value)
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _named_rows(
+    named: list[Named], rows: Rows, vocabulary: Vocabulary, header_line: int
+) -> Iterator[LabelRow]:
+    """Rows by column, read to labels. Raises `UserError` when no column holds any."""
+    if not named:
+        return
+    columns = list(dict.fromkeys(name for row in named for name in row.cells))
+    holding = _label_columns(columns, rows.where(header_line), vocabulary)
+    file_column = next(name for name in FILE_COLUMNS if name in columns)
+    tag_column = next((name for name in TAG_COLUMNS if name in columns), None)
+    tags = [name for name in columns if name in _tags_of(vocabulary) and name not in holding]
+    if not holding and not tags and tag_column is None:
+        raise _no_attribute(rows.where(header_line), columns, vocabulary)
+    used = {file_column, tag_column, "group", *holding, *tags}
+    unused = [name for name in columns if name not in used]
+    if unused:
+        log.info("%s: not used: %s", rows.table, ", ".join(unused)[:200])
+    minus_one = _meaning_of_minus_one(named, [*_flags(holding), *tags], rows.table)
+    read_tags: TagReader = lambda cell: {}  # noqa: E731
+    if tag_column is not None:
+        filled = (row.cells.get(tag_column, "").strip() for row in named)
+        read_tags = _tag_reader(next(filter(None, filled), ""), vocabulary)
+    for row in named:
+        try:
+            picture = check_cell(row.cells.get(file_column, ""))
+            if not picture:
+                raise UserError("the row names no picture")
+            values = read_tags(check_cell(row.cells.get(tag_column or "", "")))
+            yes = [name for name in tags if _flag(row.cells.get(name, ""), name, "") == "1"]
+            for group in vocabulary if tags else ():
+                if group.kind == "one_of":
+                    values[group.name] = group.read(frozenset(yes), thorough=False)
+            for name, group in holding.items():
+                cell = check_cell(row.cells.get(name, ""))
+                if _plain_number(cell) == MINUS_ONE:
+                    cell = minus_one if group.kind == "flag" else ""
+                values[group.name] = read_value(group, cell) or values.get(group.name, "")
+        except UserError as error:
+            rows.bad(row.line, error)
+            continue
+        yield LabelRow(picture, values, rows.where(row.line), row.cells.get("group", ""))
+
+
+def _flags(holding: Mapping[str, Group]) -> list[str]:
+    return [name for name, group in holding.items() if group.kind == "flag"]
+
+
+def _plain_number(cell: str) -> str:
+    """1 for 1.0 and 1,0: how pandas and spreadsheets may write a yes."""
+    return _WHOLE_NUMBER.sub(r"\1", cell.strip().lower())
+
+
+def _flag(cell: str, name: str, minus_one: str) -> str:
+    """A yes/no cell as "1", "0" or "" (unknown). Raises `UserError` for anything else."""
+    value = _plain_number(check_cell(cell))
+    if value in YES | NO:
+        return "1" if value in YES else "0"
+    if value == MINUS_ONE or value in UNKNOWN_WORDS:
+        return minus_one if value == MINUS_ONE else ""
+    raise UserError(f"{name} is a yes or no, not {cell[:40]!r}", hint="1, 0, or empty for unknown")
+
+
+def _label_columns(names: Iterable[str], where: str, vocabulary: Vocabulary) -> dict[str, Group]:
     """The columns that hold an attribute. Raises `UserError` when two hold the same."""
     columns: dict[str, Group] = {}
     for name in names:
@@ -156,51 +349,43 @@ def _label_columns(names: list[str], where: str, vocabulary: Vocabulary) -> dict
     return columns
 
 
-def _no_attribute(where: str, vocabulary: Vocabulary) -> UserError:
+def _no_attribute(where: str, columns: Iterable[str], vocabulary: Vocabulary) -> UserError:
     return UserError(
-        "no column names an attribute",
-        where=f"{where}:1",
-        hint=f"hair, eyes or one of: {', '.join(vocabulary.names)}",
+        f"no column names an attribute; there are {', '.join(columns)[:80]}",
+        where=where,
+        hint=f"hair, eyes, tags or one of: {', '.join(vocabulary.names)}; "
+        "--unlabelled takes the pictures alone",
     )
 
 
-def _named_row(
-    where: str, row: Mapping[str, str], file_column: str, vocabulary: Vocabulary
-) -> LabelRow:
-    if not row[file_column].strip():
-        raise UserError("the row names no picture")
-    values = {
-        group.name: read_value(group, row[name])
-        for name, group in _label_columns(list(row), where, vocabulary).items()
-    }
-    return LabelRow(row[file_column].strip(), values, where, row.get("group", ""))
-
-
-def _json_lines(
-    text: str, where: str, vocabulary: Vocabulary
-) -> tuple[Iterator[tuple[int, Any]], RowReader]:
-    lines = ((i, line) for i, line in enumerate(text.splitlines(), start=1) if line.strip())
-    return lines, lambda row_where, line: _json_row(row_where, line, vocabulary)
-
-
-def _json_row(where: str, line: str, vocabulary: Vocabulary) -> LabelRow:
-    try:
-        content: Any = json.loads(line)
-    except ValueError as error:
-        raise UserError(f"not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError("a JSON object was expected")
-    row = {str(name).lower(): _as_cell(value) for name, value in content.items()}
-    file_column = next((name for name in FILE_COLUMNS if name in row), None)
-    if file_column is None:
-        raise UserError("no key names the file", hint=f"one of: {', '.join(FILE_COLUMNS)}")
-    return _named_row(where, row, file_column, vocabulary)
-
-
-def _as_cell(value: object) -> str:
-    if value is None:
+def _meaning_of_minus_one(named: list[Named], flags: Iterable[str], table: str) -> str:
+    """What -1 says of a flag: "0" in a table whose only no it is, else "", unknown."""
+    found = {_plain_number(row.cells.get(name, "")) for row in named for name in flags}
+    if MINUS_ONE not in found:
         return ""
-    return str(int(value)) if isinstance(value, bool) else str(value)
+    if found & NO:
+        log.warning("%s: -1 is taken for unknown, as there are other words for no", table)
+        return ""
+    if found & YES:
+        log.warning("%s: -1 is taken for no, as in CelebA", table)
+        return "0"
+    raise UserError(
+        "-1 may mean no or unknown, and the table has neither yes nor another no",
+        where=table,
+        hint="write 0 for no, and leave unknown cells empty",
+    )
+
+
+def _tag_reader(example: str, vocabulary: Vocabulary) -> TagReader:
+    """How to read the cells of a tag column, told by the first that is not empty."""
+    if _TWO_COLOURS.match(example) and not example.startswith("1"):
+        return lambda cell: _two_colours(cell, vocabulary) if cell else {}
+    if example and all(map(_TAG_COUNT.match, example.split("\t"))) and "\t" in example:
+        return lambda cell: vocabulary.read_tags(_counted_tags(cell))
+    separator = "," if "," in example else None
+    return lambda cell: vocabulary.read_tags(
+        tag.strip().replace(" ", "_") for tag in cell.split(separator)
+    )
 
 
 def read_value(group: Group, cell: str) -> str:
@@ -209,13 +394,16 @@ def read_value(group: Group, cell: str) -> str:
     Unknown words and tags that leave the group open ("bicolored") give "". Raises `UserError` for
     anything else.
     """
-    value = cell.strip().lower()
+    value = " ".join(cell.lower().split())
+    if len(value) > 1 and value[0] == value[-1] == "'":
+        value = value[1:-1].strip()
+    for name in group.classes:
+        if value == name.lower():
+            return name
     if value in UNKNOWN_WORDS:
         return ""
-    if value in group.classes:
-        return value
-    if group.kind == "flag" and value in ("0.0", "1.0"):  # how pandas writes 0 beside empty cells
-        return value[0]
+    if group.kind == "flag" and (number := _plain_number(value)) in YES | NO:
+        return "1" if number in YES else "0"
     tag = value.replace(" ", "_")
     spelled = {tag, tag + _TAG_SUFFIX.get(group.name, "")}
     if spelled & group.ambiguous:

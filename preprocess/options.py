@@ -90,6 +90,9 @@ class ImportOptions(CommonOptions):
     table: str | None = None
     """The label table inside the source; default: the one that is found."""
 
+    encoding: str | None = None
+    """The table's encoding, where it is neither UTF-8 nor UTF-16: cp932, gbk, cp1252 ..."""
+
     group: str | None = None
     """With one folder per class: the attribute that the folders name."""
 

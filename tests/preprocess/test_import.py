@@ -4,7 +4,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,17 @@ def make_folder(path: Path, files: dict[str, bytes | str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker process starts slowly and does the same; one test uses it."""
+
+    def run(work: Callable, tasks: Iterable, **_: object) -> Iterator:
+        yield from map(work, tasks)
+
+    if "worker" not in request.node.name:
+        monkeypatch.setattr("preprocess.import_set.run_tasks", run)
 
 
 Maker = Callable[[Path, dict[str, bytes | str]], Path]
@@ -374,7 +385,7 @@ def test_size_resizes_and_the_second_import_does_nothing(tmp_path: Path) -> None
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
-def test_a_lost_picture_is_imported_again(tmp_path: Path) -> None:
+def test_a_lost_picture_is_imported_again_by_a_worker(tmp_path: Path) -> None:
     source = make_zip(tmp_path / "s.zip", FORMS["two colours"])
     lost = imported(source, tmp_path / "w").image_path(0)
     content = lost.read_bytes()
