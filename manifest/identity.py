@@ -60,6 +60,11 @@ def picture_hashes(path: Path, file_names: Sequence[str]) -> list[str]:
     return [hashes[name] for name in file_names]
 
 
+def last_hashes(path: Path) -> dict[str, str]:
+    """The hashes that `picture_hashes` kept last, whatever has become of the pictures since."""
+    return {name: digest for name, (_, digest) in _kept_hashes(path / HASHES_TABLE).items()}
+
+
 def _stamps(images: Path) -> Mapping[str, Stamp]:
     if not images.is_dir():
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 from manifest.errors import UserError
 
 _RUN_NAME = re.compile(r"^(\d{5})-[\w.-]+$")
-_PLAIN_NAME = re.compile(r"^[A-Za-z0-9][\w.-]{0,99}$")
+_PLAIN_NAME = re.compile(r"^[^\W_][\w.-]{0,99}$")
+_MOST_BYTES = 200  # of a name; file systems stop at 255
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Workspace:
 
 def plain_name(name: str) -> str:
     """Check that `name` is safe as a folder name. Raises `UserError` otherwise."""
-    if not _PLAIN_NAME.match(name):
+    if not _PLAIN_NAME.match(name) or len(os.fsencode(name)) > _MOST_BYTES:
         raise UserError(
             f"{name!r} cannot be a folder name", hint="letters, digits, '.', '_' and '-'"
         )

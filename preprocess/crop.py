@@ -15,8 +15,8 @@ import numpy as np
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
-from manifest.faces import FaceRow, dataset_id_of, read_faces, split_of
-from manifest.identity import picture_hashes
+from manifest.faces import SOURCES_TABLE, FaceRow, dataset_id_of, read_faces, split_of
+from manifest.identity import last_hashes, picture_hashes
 from manifest.vocabulary import load_vocabulary
 from manifest.workspace import Workspace
 from preprocess.detect import (
@@ -28,10 +28,12 @@ from preprocess.detect import (
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
 from preprocess.face_set import (
     RejectRow,
+    add_said,
     existing_info,
     face_set_folder,
     reject_counts,
     remove_leftovers,
+    said_before,
     write_faces,
     write_info,
     write_labels,
@@ -56,6 +58,8 @@ ROTATIONS_DEG = (-25.0, 25.0)
 SCALE_FACTOR = 2 ** (1 / 3)
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
 MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
+
+LABEL_TABLES = ("attributes.csv", SOURCES_TABLE)
 
 WorkOnAll = Callable[[Iterable[PictureTask]], Iterator[PictureRecord]]
 
@@ -86,6 +90,7 @@ def crop(options: CropOptions) -> None:
     with closing(journal):
         if journal.had_other_settings:
             log.info("settings changed: cropping all pictures again")
+            check_no_word_is_lost(folder)
         todo = [task for task in tasks if not journal.holds(task.key, task.stamp, images)]
         info = existing_info(folder)
         if not todo and is_finished(folder, info, journal, tasks):
@@ -110,6 +115,18 @@ def crop(options: CropOptions) -> None:
     named = "" if options.name == "faces" else f" --name {options.name}"
     # Nobody has tagged a folder's pictures; what can be known of them is in the faces.
     next_step(f"python -m preprocess {'label' if options.pictures else 'tag'}{named}")
+
+
+def check_no_word_is_lost(folder: Path) -> None:
+    """Raise `UserError` where labels that a person gave are of faces to be cut anew."""
+    _, speakers = said_before(folder)
+    given = sum("person" in row.values() for row in speakers.values())
+    if given:
+        raise UserError(
+            f"{given} faces have labels that a person gave, and other settings cut other faces",
+            where=str(folder),
+            hint="give another --name, or delete that folder",
+        )
 
 
 def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:
@@ -227,7 +244,8 @@ def finish(
 ) -> dict[str, Any]:
     """Write journal, tables and dataset.json from all records.
 
-    Labels become stale and go, unless all records are those of the dataset.json that is there.
+    Labels become stale and go, unless all records are those of the dataset.json that is there; what
+    persons or the reader said of faces that are still the same stays.
     """
     records = [record for record in journal.records() if record.key in keys]
     journal.finish(records)
@@ -236,11 +254,15 @@ def finish(
     if stored.get("journal") == _journal_hash(journal):
         write_faces(folder, faces, rejects)
         return stored
-    for stale in [folder / "attributes.csv", *folder.glob("packed-*.npy")]:
-        stale.unlink(missing_ok=True)
+    words, speakers = said_before(folder)
+    before = last_hashes(folder)
+    for stale in [*LABEL_TABLES, *folder.glob("packed-*.npy")]:
+        (folder / stale).unlink(missing_ok=True)
     write_faces(folder, faces, rejects)
+    names = [face.file_name for face in faces]
+    hashes = picture_hashes(folder, names)
+    same = {name for name, digest in zip(names, hashes, strict=True) if before.get(name) == digest}
     vocabulary = load_vocabulary()
-    hashes = picture_hashes(folder, [face.file_name for face in faces])
     info = {
         "made_by": "crop",
         "image_size": settings.size,
@@ -257,6 +279,11 @@ def finish(
         },
     }
     write_info(folder, info)
+    speakers = {name: row for name, row in speakers.items() if name in same}
+    if speakers:
+        unknown = {name: dict.fromkeys(vocabulary.names, "") for name in names}
+        labels, sources = add_said(unknown, "tag", (words, speakers), vocabulary)
+        info, _ = write_labels(folder, vocabulary, faces, labels, info, sources)
     return info
 
 

@@ -16,6 +16,8 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF")
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".avif")
 )
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND")
 _ORIENTATION_TAG = 0x0112
 # So many times the side wanted, a JPEG is worth decoding twice: small to search, whole to cut.
 _LARGE = 4
@@ -77,12 +79,20 @@ class Picture:
 
     def _open(self) -> Image.Image:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return Image.open(io.BytesIO(self._data), formats=FORMATS)
+            return self._opened_data()
         # Decoders raise whatever broken bytes lead them to; any of it means a bad picture.
         except Exception:
+            pass
+        try:  # a comment or a profile, of which only the pixels' decoder has a limit
+            self._data = without_metadata(self._data)
+            return self._opened_data()
+        except Exception:
             raise BadPicture("not a picture", self._data[:8].hex(" ")) from None
+
+    def _opened_data(self) -> Image.Image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return Image.open(io.BytesIO(self._data), formats=FORMATS)
 
     def _read_orientation(self, image: Image.Image) -> int:
         """1 to 8, as EXIF has it; of a PNG this decodes the pixels, in the image kept for it."""
@@ -98,16 +108,40 @@ class Picture:
         # The image that the header was read from serves once: drawing scaled changes it.
         image, self._opened = self._opened or self._open(), None
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                if long_side_px is not None:
-                    share = long_side_px / max(image.size)
-                    image.draft("RGB", (round(image.width * share), round(image.height * share)))
-                image.load()
-                upright = image if self._orientation == 1 else ImageOps.exif_transpose(image)
-                return plain_rgb(upright)
+            return self._upright(image, long_side_px)
         except Exception as error:
-            raise BadPicture("broken picture", str(error)[:80]) from None
+            problem = str(error)[:80]
+        try:  # metadata may stand behind the pixels as well
+            self._data = without_metadata(self._data)
+            return self._upright(self._open(), long_side_px)
+        except Exception:
+            raise BadPicture("broken picture", problem) from None
+
+    def _upright(self, image: Image.Image, long_side_px: int | None) -> Image.Image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if long_side_px is not None:
+                share = long_side_px / max(image.size)
+                image.draft("RGB", (round(image.width * share), round(image.height * share)))
+            image.load()
+            upright = image if self._orientation == 1 else ImageOps.exif_transpose(image)
+            return plain_rgb(upright)
+
+
+def without_metadata(png: bytes) -> bytes:
+    """A PNG with the chunks only that its pixels need. Raises `ValueError` for what is no PNG.
+
+    The decoder refuses the whole picture for a large or damaged comment, or colour profile.
+    """
+    if not png.startswith(PNG_SIGNATURE):
+        raise ValueError("not a PNG")
+    kept, start = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while start + 12 <= len(png):
+        end = start + 12 + int.from_bytes(png[start : start + 4], "big")
+        if png[start + 4 : start + 8] in PNG_CHUNKS:
+            kept.append(png[start:end])
+        start = end
+    return b"".join(kept)
 
 
 def plain_rgb(image: Image.Image) -> Image.Image:

@@ -24,6 +24,8 @@ from manifest.faces import (
     Sources,
     dataset_id_of,
     packed_name,
+    read_label_sources,
+    read_labels,
     write_label_sources,
     write_packed,
 )
@@ -78,6 +80,43 @@ def write_faces(folder: Path, faces: Sequence[FaceRow], rejects: Sequence[Reject
 def write_info(folder: Path, info: Mapping[str, Any]) -> None:
     """Write dataset.json; it comes last, so that what it tells of is there."""
     write_json(folder / "dataset.json", info, schema_version=FACES_SCHEMA_VERSION)
+
+
+def said_before(folder: Path) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """The set's labels that persons gave or the reader read, and which of the two, by file name.
+
+    Tags and tables can be read again, these not.
+    """
+    info = existing_info(folder)
+    if not info or not (folder / "attributes.csv").is_file():
+        return {}, {}
+    labels = read_labels(folder, Vocabulary.from_json(info["vocabulary"], str(folder)))
+    sources = {
+        name: {group: source for group, source in row.items() if source in ("reader", "person")}
+        for name, row in read_label_sources(folder, labels).items()
+    }
+    sources = {name: row for name, row in sources.items() if row}
+    return {name: labels[name] for name in sources}, sources
+
+
+def add_said(
+    labels: Labels, source: LabelSource, said: tuple[Labels, Sources], vocabulary: Vocabulary
+) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
+    """New labels together with what was said before: a person's word stands, the reader's where
+    there is no other. Returns labels and their sources."""
+    words, speakers = said
+    merged = {name: dict(values) for name, values in labels.items()}
+    sources: dict[str, dict[str, str]] = {
+        name: {group: source if value else "" for group, value in values.items()}
+        for name, values in labels.items()
+    }
+    for name, groups in speakers.items():
+        for group, speaker in groups.items():
+            word = words[name][group]
+            fits = group in vocabulary.names and word in ("", *vocabulary.group(group).classes)
+            if fits and name in merged and (speaker == "person" or not merged[name].get(group)):
+                merged[name][group], sources[name][group] = word, speaker
+    return merged, sources
 
 
 def write_labels(

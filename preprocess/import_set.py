@@ -7,8 +7,9 @@ import hashlib
 import logging
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,8 +19,17 @@ from PIL import Image
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
-from manifest.faces import FaceRow, packed_path, read_face_set, split_of
+from manifest.faces import (
+    FaceRow,
+    Labels,
+    Sources,
+    packed_path,
+    read_face_set,
+    read_faces,
+    split_of,
+)
 from manifest.files import write_bytes
+from manifest.identity import last_hashes, picture_hashes
 from manifest.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
 from preprocess.archive import Archive, open_archive, plain_text
 from preprocess.crop import MAX_FACE_DISTANCE, check_owner
@@ -27,9 +37,11 @@ from preprocess.decode import BadPicture, Picture
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
 from preprocess.face_set import (
     RejectRow,
+    add_said,
     existing_info,
     face_set_folder,
     reject_counts,
+    said_before,
     write_faces,
     write_labels,
 )
@@ -44,7 +56,7 @@ log = logging.getLogger(__name__)
 
 SIDES = (16, 32, 64, 96, 128, 256)
 MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0
-SIZE_SAMPLE = 200
+SIZE_SAMPLE, ORIGIN_SAMPLE = 200, 20
 MAX_STEM = 60
 
 
@@ -63,8 +75,7 @@ class Imported:
 def import_set(options: ImportOptions) -> None:
     """Take in faces, labelled or not; a second run on the same source and options only says so."""
     source = open_archive(options.source)
-    name = options.name or re.sub(r"[^A-Za-z0-9._-]+", "-", options.source.resolve().stem)
-    folder = face_set_folder(options.workspace, name)
+    folder = face_set_folder(options.workspace, options.name or name_of(options.source))
     check_owner(folder, "import")
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     import_id = _import_id(options, source)
@@ -73,6 +84,7 @@ def import_set(options: ImportOptions) -> None:
         log.info("%s is imported already", options.source)
         _close(folder, info, Vocabulary.from_json(info["vocabulary"], str(folder)), options)
         return
+    check_same_origin(folder, source)
     rejects: list[RejectRow] = []
     vocabulary, entries = read_entries(source, options, vocabulary, rejects)
     if not entries:
@@ -82,6 +94,7 @@ def import_set(options: ImportOptions) -> None:
         plan = [f"take in {len(entries)} pictures at {size} px", f"write {folder}"]
         explain_dry_run(options, plan)
         return
+    said, before = said_before(folder), last_hashes(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     imported = _import_pictures(source, entries, size, folder, options)
     rejects += [
@@ -99,11 +112,16 @@ def import_set(options: ImportOptions) -> None:
     faces = face_rows(kept)
     write_faces(folder, faces, rejects)
     labels = {done.file_name: dict(done.entry.values) for done in kept}
+    said = still_true(folder, said, before, info.get("image_size") == size, labels)
+    labels, sources = add_said(labels, "table", said, vocabulary)
     vocabulary = known_groups(vocabulary, labels.values())
-    labels = {
-        name: {group.name: values.get(group.name, "") for group in vocabulary}
-        for name, values in labels.items()
-    }
+    labels, sources = (
+        {
+            name: {group.name: values.get(group.name, "") for group in vocabulary}
+            for name, values in table.items()
+        }
+        for table in (labels, sources)
+    )
     content = {
         "made_by": "import",
         "image_size": size,
@@ -117,8 +135,86 @@ def import_set(options: ImportOptions) -> None:
             "rejects": reject_counts(rejects),
         },
     }
-    info, _ = write_labels(folder, vocabulary, faces, labels, content, "table")
+    info, _ = write_labels(folder, vocabulary, faces, labels, content, sources)
     _close(folder, info, vocabulary, options)
+
+
+def name_of(source: Path) -> str:
+    """The face set's name after its source. Raises `UserError` where none can be made."""
+    path = source.resolve()
+    stem = unicodedata.normalize("NFC", path.name if path.is_dir() else path.stem)
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-._")
+    if not name:
+        raise UserError(
+            "no name for the face set can be made of this one",
+            where=str(source),
+            hint="give --name",
+        )
+    return name[:60]
+
+
+def check_same_origin(folder: Path, source: Archive) -> None:
+    """Raise `UserError` where the face set there is of other pictures than these.
+
+    Told by some of its faces: is the picture that each was made of still in the source? Its name
+    alone would not tell, as many sets count from 1.
+    """
+    if not existing_info(folder):
+        return
+    faces = [face for face in read_faces(folder) if (folder / "images" / face.file_name).is_file()]
+    sample = faces[:: max(1, len(faces) // ORIGIN_SAMPLE)][:ORIGIN_SAMPLE]
+    names = {plain_text(name): name for name in source.names}
+    same = sum(
+        face.picture in names
+        and _is_of(folder / "images" / face.file_name, source, names[face.picture])
+        for face in sample
+    )
+    if 2 * same < len(sample):
+        raise UserError(
+            f"holds another set: of {len(sample)} of its faces, {same} are in {source.path}",
+            where=str(folder),
+            hint="give another --name, or delete that folder",
+        )
+
+
+def _is_of(face: Path, source: Archive, name: str) -> bool:
+    """Whether this face was made of that picture."""
+    try:
+        with Image.open(face) as image:
+            stored = np.asarray(image)
+        picture = Picture(source.read(name), max_megapixels=MAX_MEGAPIXELS, max_aspect=MAX_ASPECT)
+        return np.array_equal(stored, np.asarray(central_square(picture.full(), len(stored))))
+    except (BadPicture, UserError, OSError, ValueError, SyntaxError):
+        return False
+
+
+def still_true(
+    folder: Path,
+    said: tuple[Labels, Sources],
+    before: Mapping[str, str],
+    same_size: bool,
+    labels: Labels,
+) -> tuple[Labels, Sources]:
+    """What was said of faces whose pictures are the same; the old table is kept if a person's word
+    is lost."""
+    words, speakers = said
+    there = [name for name in speakers if name in labels]
+    hashes = dict(zip(there, picture_hashes(folder, there), strict=True))
+    kept = {
+        name: row
+        for name, row in speakers.items()
+        if name in hashes and (not same_size or before.get(name) == hashes[name])
+    }
+    lost = [name for name in speakers if name not in kept and "person" in speakers[name].values()]
+    if lost:
+        old = folder / "attributes-before.csv"
+        write_bytes(old, (folder / "attributes.csv").read_bytes())
+        log.warning(
+            "%d faces that a person labelled have other pictures now, or none: the old table is %s",
+            len(lost),
+            old,
+        )
+    return words, kept
 
 
 def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOptions) -> None:
@@ -126,6 +222,11 @@ def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOpti
     labelled = counts.get("labelled", counts["faces"])
     if labelled:
         report_counts(vocabulary, info["class_counts"], rare=options.rare)
+        for group in vocabulary:
+            known = {name: n for name, n in info["class_counts"][group.name].items() if name and n}
+            if len(known) == 1:
+                (name,) = known
+                log.warning("%s: every known label is %s, so none can be told", group.name, name)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **counts})
     if labelled < counts["faces"]:
         log.info("%d of %d faces have no label", counts["faces"] - labelled, counts["faces"])

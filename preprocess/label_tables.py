@@ -107,6 +107,8 @@ def read_table(
     if _is_tag_counts(first):
         return list(_tag_count_rows(text, rows, vocabulary))
     table = read_rows(text, where, lambda name: _is_known(name, vocabulary))
+    if not table:
+        raise UserError("the table is empty", where=where)
     if len(table[0].cells) > 1 and _TWO_COLOURS.match(table[0].cells[1].strip()):
         return list(_two_colour_rows(table, rows, vocabulary))
     named = list(_header_rows(table, rows, vocabulary))

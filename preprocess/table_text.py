@@ -89,7 +89,7 @@ def read_rows(text: str, where: str, known: Callable[[str], bool]) -> list[Row]:
         text, separator = "\n".join("\t".join(line.split()) for line in text.split("\n")), "\t"
     if '"' not in text:
         return _parse(text, separator, where, start, quotes=False)
-    suspect = _unclosed_quote(text, separator, start)
+    suspect = _broken_quote(text, separator, start)
     if suspect is None:
         rows = _parse(text, separator, where, start, quotes=True)
         suspect = _swallowed_rows(rows, separator)
@@ -166,15 +166,16 @@ def _parse(text: str, separator: str, where: str, start: int, *, quotes: bool) -
     return rows
 
 
-def _unclosed_quote(text: str, separator: str, start: int) -> int | None:
-    """The line of a quote that is still open at the end of the text."""
-    end = "\0"  # a line more, which an open quote takes into its cell
-    file = io.StringIO(text.rstrip("\n") + "\n" + end)
-    begun, line, last = 0, 0, [""]
-    reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
-    for last in reader:  # noqa: B007
-        begun, line = line, reader.line_num
-    return None if last == [end] else start + begun
+def _broken_quote(text: str, separator: str, start: int) -> int | None:
+    """The line of the first row with a quote that is not closed before the separator."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True, strict=True)
+    line = 0
+    try:
+        for _ in reader:
+            line = reader.line_num
+    except csv.Error:
+        return start + line
+    return None
 
 
 def _swallowed_rows(rows: list[Row], separator: str) -> int | None:

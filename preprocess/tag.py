@@ -14,7 +14,14 @@ from manifest.files import read_csv
 from manifest.raw import downloaded_pictures
 from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
 from manifest.workspace import Workspace
-from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
+from preprocess.face_set import (
+    add_said,
+    existing_info,
+    face_set_folder,
+    newest_face_set,
+    said_before,
+    write_labels,
+)
 from preprocess.options import TagOptions
 
 log = logging.getLogger(__name__)
@@ -59,7 +66,8 @@ def tag(options: TagOptions) -> None:
         )
     labels = face_labels(faces, tags, faces_found(folder), vocabulary)
     info.pop("schema_version", None)
-    content, written = write_labels(folder, vocabulary, faces, labels, info, "tag")
+    labels, sources = add_said(labels, "tag", said_before(folder), vocabulary)
+    content, written = write_labels(folder, vocabulary, faces, labels, info, sources)
     if not written:
         log.info("labelled already, nothing has changed")
     report_counts(vocabulary, content["class_counts"], rare=options.rare)

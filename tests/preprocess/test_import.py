@@ -4,7 +4,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from manifest.vocabulary import load_vocabulary
 from preprocess.export import export
 from preprocess.import_set import import_set
 from preprocess.options import ExportOptions, ImportOptions
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 SIZE = 32
 PEOPLE = {  # number -> hair, eyes
@@ -50,17 +52,6 @@ def make_folder(path: Path, files: dict[str, bytes | str]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
-
-
-@pytest.fixture(autouse=True)
-def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker process starts slowly and does the same; one test uses it."""
-
-    def run(work: Callable, tasks: Iterable, **_: object) -> Iterator:
-        yield from map(work, tasks)
-
-    if "worker" not in request.node.name:
-        monkeypatch.setattr("preprocess.import_set.run_tasks", run)
 
 
 Maker = Callable[[Path, dict[str, bytes | str]], Path]
