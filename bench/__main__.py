@@ -3,6 +3,7 @@
 from bench.options_crawl import CrawlOptions
 from bench.options_crop import CropOptions
 from bench.options_detector_pictures import DetectorPicturesOptions
+from bench.options_drawn_faces import DrawnFacesOptions
 from bench.options_eval import EvalOptions
 from bench.options_faces import FacesOptions
 from bench.options_generate import GenerateOptions
@@ -14,6 +15,9 @@ COMMANDS = {
     "crop": Command(CropOptions, "bench.crop:run", "Our crop beside the tutorials' loop."),
     "detector-pictures": Command(
         DetectorPicturesOptions, "bench.detector_pictures:run", "What the detector is trained on."
+    ),
+    "drawn-faces": Command(
+        DrawnFacesOptions, "bench.drawn_faces:run", "Drawn characters as a labelled face set."
     ),
     "faces": Command(FacesOptions, "bench.faces:run", "A face detector's recall on given boxes."),
     "generate": Command(

@@ -9,12 +9,18 @@ from preprocess.options import (
     ImportOptions,
     TagOptions,
 )
+from preprocess.reader.options import LabelOptions, TrainReaderOptions
 
 COMMANDS = {
     "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces.", resumes=True),
     "tag": Command(TagOptions, "preprocess.tag:tag", "Turn the posts' tags into attributes."),
     "import": Command(
         ImportOptions, "preprocess.import_set:import_set", "Take in faces, with labels or without."
+    ),
+    "label": Command(
+        LabelOptions,
+        "preprocess.reader.label:label",
+        "Read attributes off the faces; look them over.",
     ),
     "audit": Command(
         AuditOptions, "preprocess.audit:audit", "Check labels against the colours in the faces."
@@ -27,6 +33,11 @@ COMMANDS = {
         TrainVerifierOptions,
         "preprocess.cascade.verifier:train_verifier",
         "Train the network behind the cascade.",
+    ),
+    "train-reader": Command(
+        TrainReaderOptions,
+        "preprocess.reader.train:train_reader",
+        "Train the network behind label.",
     ),
 }
 

@@ -26,7 +26,14 @@ ARROWS = {
 }
 PLAIN_ROOMS = ("manifest", "cli")
 PLAIN_LIBRARIES = {"pandas", "numpy", "rich", "tyro"}
-TORCH_ROOMS = ("acgan", "eval", "bench", "preprocess/cascade")
+TORCH_ROOMS = (
+    "acgan",
+    "eval",
+    "bench",
+    "preprocess/cascade",
+    "preprocess/reader/network",
+    "preprocess/reader/train",
+)
 OPENCV_ROOMS = ("preprocess", "demo", "bench")
 
 

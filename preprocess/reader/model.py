@@ -1,2 +1,174 @@
-INPUT_SIDE_PX = 64
+"""The attribute reader at run time: an ONNX file that OpenCV runs, and the JSON beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from manifest.errors import UserError
+from manifest.files import read_json, write_json
+from manifest.vocabulary import UNKNOWN, Group
+
+SHIPPED_READER = Path(__file__).parents[1] / "models" / "attribute_reader.onnx"
+READER_SCHEMA_VERSION = 1
 ONNX_SCHEMA_VERSION = 1
+INPUT_SIDE_PX = 64
+BATCH = 64
+
+Pictures = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Readable:
+    """One attribute that a reader reads."""
+
+    name: str
+    kind: str
+    classes: tuple[str, ...]
+    temperature: float
+    """Logits are divided by it, so that the confidence says how often a reading is right."""
+    min_confidence: float
+    """From this confidence on a label is written, unless the user asks for another."""
+
+    @property
+    def group(self) -> Group:
+        return Group(self.name, "flag" if self.kind == "flag" else "one_of", self.classes)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader says of one attribute of N faces."""
+
+    classes: npt.NDArray[np.int64]
+    """The likeliest class [N] of the attribute's own list."""
+    confidence: Floats
+    """How likely it is right [N], 0..1; 0 where the mirrored face is read otherwise."""
+
+
+class AttributeReader:
+    """Reads attributes off faces; holds OpenCV state, so one per process.
+
+    Raises `UserError` when the file or its description is absent or not a reader's.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or SHIPPED_READER
+        hint = "give an ONNX file of train-reader, with its JSON beside it"
+        if not self.path.is_file():
+            raise UserError("no such reader file", where=str(self.path), hint=hint)
+        self.notes = read_json(notes_path(self.path), schema_version=READER_SCHEMA_VERSION)
+        if self.notes.get("weights_sha256") != sha256(self.path.read_bytes()).hexdigest():
+            raise UserError(
+                "not the reader that the JSON beside it describes", where=str(self.path), hint=hint
+            )
+        try:
+            self.attributes = tuple(
+                Readable(**{**item, "classes": tuple(item["classes"])})
+                for item in self.notes["attributes"]
+            )
+            self._net = cv2.dnn.readNetFromONNX(str(self.path))
+            logits = self._logits(np.zeros((1, 3, INPUT_SIDE_PX, INPUT_SIDE_PX), np.uint8))
+        except (KeyError, TypeError):
+            raise UserError(
+                "not a reader's description", where=str(notes_path(self.path)), hint=hint
+            ) from None
+        except cv2.error:
+            logits = np.empty((0, 0))
+        if logits.shape != (1, sum(len(found.classes) for found in self.attributes)):
+            raise UserError("not a reader that OpenCV can run", where=str(self.path), hint=hint)
+
+    def read(
+        self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
+    ) -> dict[str, Reading]:
+        """Read faces, uint8 RGB [N, 3, S, S], by attribute name; `advance` hears of each batch."""
+        upright, mirrored = self.logits(pictures, advance)
+        return {
+            found.name: reading_of(upright[:, part], mirrored[:, part], found.temperature)
+            for found, part in zip(self.attributes, self.parts, strict=True)
+        }
+
+    @property
+    def parts(self) -> list[slice]:
+        """Which columns of the logits belong to which attribute."""
+        return logit_parts([len(found.classes) for found in self.attributes])
+
+    def logits(
+        self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
+    ) -> tuple[Floats, Floats]:
+        """The network's answers [N, classes of all attributes], of the faces and their mirrors."""
+        both = []
+        for start in range(0, len(pictures), BATCH):
+            batch = np.stack([resized(picture) for picture in pictures[start : start + BATCH]])
+            both.append((self._logits(batch), self._logits(batch[..., ::-1])))
+            advance(len(batch))
+        if not both:
+            empty = np.empty((0, self.parts[-1].stop if self.parts else 0))
+            return empty, empty
+        return np.concatenate([pair[0] for pair in both]), np.concatenate([p[1] for p in both])
+
+    def _logits(self, batch: Pictures) -> Floats:
+        self._net.setInput(np.ascontiguousarray(batch, dtype=np.float32))
+        return self._net.forward().astype(np.float64)
+
+
+def logit_parts(sizes: Sequence[int]) -> list[slice]:
+    """Consecutive slices of these lengths."""
+    ends = np.cumsum(sizes).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+
+
+def reading_of(upright: Floats, mirrored: Floats, temperature: float) -> Reading:
+    """The mean of both images' logits [N, C]; a face that they disagree on has no confidence."""
+    mean = (upright + mirrored) / 2
+    probabilities = softmax(mean / temperature)
+    classes = mean.argmax(axis=1)
+    agree = upright.argmax(axis=1) == mirrored.argmax(axis=1)
+    confidence = np.where(agree, probabilities[np.arange(len(classes)), classes], 0.0)
+    return Reading(classes, confidence)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities along the last axis."""
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def resized(picture: Pictures) -> Pictures:
+    """One picture [3, S, S] at the network's side [3, 64, 64]."""
+    side = picture.shape[-1]
+    if side == INPUT_SIDE_PX:
+        return picture
+    how = cv2.INTER_AREA if side > INPUT_SIDE_PX else cv2.INTER_CUBIC
+    rgb = np.ascontiguousarray(picture.transpose(1, 2, 0))
+    small = cv2.resize(rgb, (INPUT_SIDE_PX, INPUT_SIDE_PX), interpolation=how)
+    return np.asarray(small.transpose(2, 0, 1), dtype=np.uint8)
+
+
+def classes_within(found: Readable, group: Group) -> npt.NDArray[np.int64]:
+    """Where each of the reader's classes stands in the face set's group; UNKNOWN without it."""
+    return np.array(
+        [group.classes.index(n) if n in group.classes else UNKNOWN for n in found.classes]
+    )
+
+
+def notes_path(path: Path) -> Path:
+    """The JSON beside a reader: its attributes, what it was made of, how well it reads."""
+    return path.with_suffix(".json")
+
+
+def write_notes(path: Path, attributes: Sequence[Readable], made: Mapping[str, Any]) -> None:
+    """Describe the reader whose ONNX file lies at `path`."""
+    content = {
+        "weights_sha256": sha256(path.read_bytes()).hexdigest(),
+        "attributes": [asdict(found) for found in attributes],
+        **made,
+    }
+    write_json(notes_path(path), content, schema_version=READER_SCHEMA_VERSION)

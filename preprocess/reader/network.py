@@ -1,9 +1,9 @@
 """The attribute reader's network, and its ONNX file.
 
 A residual trunk sees shapes; beside it two pointwise layers see nothing but colours. Each attribute
-has a map of where to look (a softmax over 16 x 16 places), and a class's logit is the mean, weighted
-by that map, of what each place says for the class: hair is read where hair is. A last linear layer
-adds what the picture as a whole says.
+has a map of where to look (a softmax over 16 x 16 places), and a class's logit is the mean,
+weighted by that map, of what each place says for the class: hair is read where hair is. A last
+linear layer adds what the picture as a whole says.
 
 The file is written without the exporter, whose graphs OpenCV cannot always read: seven kinds of
 operators, half-precision weights.
@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from manifest.errors import Unavailable
 from manifest.files import write_bytes
-from preprocess.reader.model import INPUT_SIDE_PX, ONNX_SCHEMA_VERSION
+from preprocess.reader.model import INPUT_SIDE_PX, ONNX_SCHEMA_VERSION, logit_parts
 
 # Layer name: (channels in, channels out, kernel, stride).
 _TRUNK = {
@@ -78,6 +78,21 @@ class ReaderNet(nn.Module):
         looks = functional.conv2d(self.where(middle).float(), self.spread).flatten(2).softmax(2)
         whole = self.whole(self.drop(y.mean((2, 3))))
         return (looks * says.float()).sum(2) + whole.float()
+
+    def only(self, kept: Sequence[int]) -> ReaderNet:
+        """The same network with these attributes alone."""
+        net = ReaderNet([self.sizes[number] for number in kept])
+        parts = logit_parts(self.sizes)
+        rows = torch.cat([torch.arange(parts[n].start, parts[n].stop) for n in kept])
+        state = self.state_dict()
+        for name, values in state.items():
+            if name.startswith("where."):
+                state[name] = values[list(kept)]
+            elif name.startswith(("what.", "whole.")):
+                state[name] = values[rows]
+        state["spread"] = net.spread
+        net.load_state_dict(state)
+        return net
 
 
 def write_onnx(net: ReaderNet, path: Path) -> None:
