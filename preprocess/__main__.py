@@ -38,6 +38,7 @@ COMMANDS = {
         TrainReaderOptions,
         "preprocess.reader.train:train_reader",
         "Train the network behind label.",
+        resumes=True,
     ),
 }
 

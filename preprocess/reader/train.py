@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from torch import Tensor, nn
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
 from manifest.faces import FaceSet, read_face_set
+from manifest.files import atomic_file
 from manifest.vocabulary import UNKNOWN, Group
 from manifest.workspace import Workspace
 from preprocess.audit import packed_pictures
@@ -51,6 +53,7 @@ MOST_CHECKED = 4000
 _SMOOTHING = 0.08
 _BALANCE = 0.4
 _MEAN_OVER_STEPS = 500
+_KEEP_EVERY_S = 30.0
 
 Labels = npt.NDArray[np.int64]
 
@@ -114,6 +117,7 @@ def train_reader(options: TrainReaderOptions) -> None:
         write_onnx(net.only([chosen.index(found) for found in good]), options.out)
     made["read"] = read
     write_notes(options.out, good, made)
+    state_path(options.out).unlink(missing_ok=True)
     emit_json({"reader": str(options.out), "seconds": made["seconds"], "read": read})
     next_step(f"python -m preprocess label --reader {options.out}")
 
@@ -188,11 +192,10 @@ def _counts(source: Source, groups: Sequence[Group]) -> dict[str, Any]:
 def fit(
     sources: Sequence[Source], groups: Sequence[Group], options: TrainReaderOptions
 ) -> ReaderNet:
-    """The trained network: the running mean of its weights."""
+    """The trained network: the running mean of its weights. Goes on from a kept state."""
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
     net = ReaderNet([len(group.classes) for group in groups])
     net = net.to(memory_format=torch.channels_last).train()
     mean = copy.deepcopy(net).eval()
@@ -201,9 +204,14 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.learning_rate, total_steps=steps, pct_start=0.1
     )
-    draws = _batches(sources, options.batch, rng)
+    parts = {"net": net, "mean": mean, "optimizer": optimizer, "schedule": schedule}
+    asked = {"options": repr(replace(options, threads=1, quiet=False)), "groups": repr(groups)}
+    first = _restore(state_path(options.out), parts, asked)
+    draws = _batches(sources, options.batch, np.random.default_rng((options.seed, first)))
+    kept_at = time.monotonic()
     with progress("views", steps * options.batch, quiet=options.quiet) as advance:
-        for step in range(steps):
+        advance(first * options.batch)
+        for step in range(first, steps):
             faces, labels = next(draws)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = net(faces)
@@ -215,7 +223,39 @@ def fit(
             schedule.step()
             _follow(mean, net, min(1 - 1 / _MEAN_OVER_STEPS, (step + 1) / (step + 10)))
             advance(options.batch, note=f"loss {loss.item():.3f}")
+            if time.monotonic() - kept_at > _KEEP_EVERY_S or step + 1 == steps:
+                _keep(state_path(options.out), step + 1, parts, asked)
+                kept_at = time.monotonic()
     return mean
+
+
+def state_path(out: Path) -> Path:
+    """Where an unfinished training lies, beside the file that it will write."""
+    return out.with_suffix(".training")
+
+
+def _keep(path: Path, step: int, parts: Mapping[str, Any], asked: Mapping[str, str]) -> None:
+    state = {name: part.state_dict() for name, part in parts.items()}
+    with atomic_file(path) as file:
+        torch.save({**state, **asked, "step": step}, file)
+
+
+def _restore(path: Path, parts: Mapping[str, Any], asked: Mapping[str, str]) -> int:
+    """Load the state of an unfinished training of the same kind; the steps that it has done."""
+    if not path.is_file():
+        return 0
+    try:
+        state = torch.load(path, weights_only=True)
+        if any(state[name] != value for name, value in asked.items()):
+            log.info("%s is of another training; starting anew", path)
+            return 0
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, ValueError):
+        log.warning("%s cannot be read; starting anew", path)
+        return 0
+    log.info("going on after step %d", state["step"])
+    return int(state["step"])
 
 
 def _batches(
