@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,7 +47,8 @@ def calibrated(found: Readable, checked: Sequence[Checked], coverage: float) -> 
         np.quantile(reading_of(s.upright, s.mirrored, temperature).confidence, 1 - coverage)
         for s in checked
     ]
-    return replace(found, temperature=temperature, min_confidence=round(float(np.mean(reached)), 3))
+    least = math.floor(1000 * float(np.mean(reached))) / 1000  # never above what was reached
+    return replace(found, temperature=temperature, min_confidence=least)
 
 
 def figures(found: Readable, checked: Sequence[Checked]) -> list[dict[str, Any]]:

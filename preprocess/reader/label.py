@@ -10,7 +10,7 @@ from pathlib import Path
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
 from manifest.faces import read_face_set, read_faces, read_label_sources, read_labels
-from manifest.vocabulary import DEFAULT_VOCABULARY, UNKNOWN, Vocabulary, load_vocabulary
+from manifest.vocabulary import DEFAULT_VOCABULARY, UNKNOWN, Group, Vocabulary, load_vocabulary
 from preprocess.audit import packed_pictures
 from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
 from preprocess.reader.model import AttributeReader, Readable, Reading, classes_within
@@ -46,13 +46,14 @@ def label(options: LabelOptions) -> None:
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
         raise UserError("--min-confidence must be 0 to 1")
     reader = AttributeReader(options.reader)
-    attributes = asked(reader, options.attributes)
-    tables = read_tables(folder, attributes, options.vocabulary or DEFAULT_VOCABULARY)
+    general = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     if options.review:
         from preprocess.reader.review import review
 
-        review(options, reader, tables)
+        review(options, folder, reader, general)
         return
+    attributes = asked(reader, options.attributes)
+    tables = read_tables(folder, [found.group for found in attributes], general)
     open_rows = {found.name: open_faces(tables, found.name, options.refill) for found in attributes}
     if options.dry_run:
         plan = [f"read {name} of {len(rows)} faces" for name, rows in open_rows.items()]
@@ -98,7 +99,7 @@ def fill(
     written = 0
     for row in rows:
         theirs = int(place[reading.classes[row]])
-        sure = reading.confidence[row] >= max(least, 1e-9) and theirs != UNKNOWN
+        sure = bool(reading.confidence[row] >= max(least, 1e-9)) and theirs != UNKNOWN
         tables.labels[names[row]][found.name] = classes[theirs] if sure else ""
         tables.sources[names[row]][found.name] = "reader" if sure else ""
         written += sure
@@ -139,15 +140,15 @@ def asked(reader: AttributeReader, names: Sequence[str]) -> tuple[Readable, ...]
     return tuple(known[name] for name in (names or known))
 
 
-def read_tables(folder: Path, attributes: Sequence[Readable], vocabulary: Path) -> Tables:
-    """The set's tables; attributes that it lacks are added, unknown for every face."""
+def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> Tables:
+    """The set's tables; those of `groups` that it lacks are added, unknown for every face."""
     info = existing_info(folder)
     own = Vocabulary.from_json(info["vocabulary"], str(folder / "dataset.json"))
     labels = read_labels(folder, own)
     sources = read_label_sources(folder, labels)
-    if not any(any(row.values()) for row in labels.values()):
+    if not any(any(row.values()) for row in (*labels.values(), *sources.values())):
         own = own.only(())  # nothing is labelled: the attributes are those that will be
-    wider = with_groups(own, attributes, load_vocabulary(vocabulary))
+    wider = with_groups(own, groups, general)
     names = [face.file_name for face in read_faces(folder)]
     missing = [name for name in names if name not in labels]
     if missing:
@@ -163,16 +164,16 @@ def read_tables(folder: Path, attributes: Sequence[Readable], vocabulary: Path) 
     )
 
 
-def with_groups(own: Vocabulary, attributes: Sequence[Readable], general: Vocabulary) -> Vocabulary:
+def with_groups(own: Vocabulary, groups: Sequence[Group], general: Vocabulary) -> Vocabulary:
     """The set's own groups; then those it lacks, as the general vocabulary has them, in its order,
-    or else as the reader has them."""
-    lacking = {found.name: found.group for found in attributes if found.name not in own.names}
+    or else as they are given."""
+    lacking = {group.name: group for group in groups if group.name not in own.names}
     known = [group for group in general if lacking.pop(group.name, None) is not None]
-    groups = (*own.groups, *known, *lacking.values())
+    wider = [*own.groups, *known, *lacking.values()]
     if set(own.names) <= set(general.names):
         places = {name: number for number, name in enumerate(general.names)}
-        groups = tuple(sorted(groups, key=lambda group: places.get(group.name, len(places))))
-    return Vocabulary(groups, own.several_people_tags, own.thorough_tags)
+        wider.sort(key=lambda group: places.get(group.name, len(places)))
+    return Vocabulary(tuple(wider), own.several_people_tags, own.thorough_tags)
 
 
 def read_faces_of(

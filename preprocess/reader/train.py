@@ -200,7 +200,7 @@ def fit(
     net = net.to(memory_format=torch.channels_last).train()
     mean = copy.deepcopy(net).eval()
     optimizer = torch.optim.AdamW(net.parameters(), options.learning_rate, weight_decay=0.03)
-    steps = max(options.views // options.batch, 10)
+    steps = max(options.views // options.batch, 20)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.learning_rate, total_steps=steps, pct_start=0.1
     )
