@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import sys
 import threading
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
@@ -281,10 +282,11 @@ def review(
         readings = read_faces_of(folder, reader, quiet=options.quiet)
         desk = Desk(tables, groups, general, guesses_of(reader, readings, tables.vocabulary))
         server.show(desk)
-        say(f"review {folder.name} at {server.url} (Ctrl-C ends; all is written as you go)")
-        if not options.no_browser:
-            webbrowser.open(server.url)
         try:
+            say(f"review {folder.name} at {server.url} (Ctrl-C ends; all is written as you go)")
+            sys.stdout.flush()  # whoever started this through a pipe waits for the address
+            if not options.no_browser:
+                webbrowser.open(server.url)
             server.serve_forever(poll_interval=0.2)
         except KeyboardInterrupt:
             log.info("ended")
