@@ -348,7 +348,6 @@ class DoubleFeed(Feed):
 def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Path) -> None:
     """One update of all nets with the penalty in a world of `size` processes; rank 0 saves."""
     torch.set_num_threads(1)
-    torch.set_default_dtype(torch.float64)
     if size > 1:
         address = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=size)
@@ -364,7 +363,12 @@ def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Pat
     for net in [*trained, nets.averages, *([nets.features] if nets.features else [])]:
         net.double()
     step = Step(plan, nets, CPU, World(rank, size))
-    step.update(DoubleFeed(plan.faces, CPU, np.ones(len(plan.faces))), 0)
+    feed = DoubleFeed(plan.faces, CPU, np.ones(len(plan.faces)))
+    torch.set_default_dtype(torch.float64)
+    try:
+        step.update(feed, 0)
+    finally:
+        torch.set_default_dtype(torch.float32)
     if rank == 0:
         torch.save([p.grad for net in trained for p in net.parameters()], out)
     if size > 1:
