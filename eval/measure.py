@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from eval.drawer import Drawer, draw_all
 from eval.judge import TrainedJudge
 from eval.metric import Case, Metric, Results
 from eval.metrics import METRICS
+from eval.metrics.accuracy import unreadable
 from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
 from eval.verdicts import Check, without_empty_praise
@@ -133,6 +134,12 @@ def measure(
         answers=answers,
         note=note,
     )
+    if case.scored:
+        blind = unreadable(case)
+        case.results.not_measured.update(
+            {reals.vocabulary.names[column]: why for column, why in blind.items()}
+        )
+        case = replace(case, scored=[column for column in scored if column not in blind])
     for metric in metrics:
         if (metric.labelled and not case.scored) or (
             metric.depth == "full" and plan.depth == "quick"

@@ -73,6 +73,11 @@ class Reading:
         return 1 / max(int((self.confusion.sum(1) > 0).sum()), 1)
 
     @property
+    def is_readable(self) -> bool:
+        """Of real faces: whether the classifier reads them clearly better than by guessing."""
+        return self.count > 0 and self.balanced - self.chance >= MIN_ROOM * (1 - self.chance)
+
+    @property
     def balanced_variance(self) -> float:
         """The sampling variance of `balanced`."""
         asked = self.confusion.sum(1)
@@ -135,12 +140,6 @@ class GroupAccuracy:
         return max(0.0, reading.balanced - spread), min(1.0, reading.balanced + spread)
 
     @property
-    def measurable(self) -> bool:
-        """Whether the classifier reads it in real faces clearly better than by guessing."""
-        real = self.real
-        return real.count > 0 and real.balanced - real.chance >= MIN_ROOM * (1 - real.chance)
-
-    @property
     def ratio(self) -> float:
         real = self.score(self.real)
         return self.score(self.fake) / real if real else math.nan
@@ -176,7 +175,6 @@ class GroupAccuracy:
         return {
             **self.brief_json(),
             "judged_by": "balanced accuracy" if self.is_flag else "accuracy",
-            "measurable": self.measurable,
             "fake_balanced": self.fake.balanced,
             "real_balanced": self.real.balanced,
             "majority": self.real.majority,

@@ -12,7 +12,7 @@ from eval.metric import Case, Metric, Result, Results
 from eval.metrics.control import Control
 from eval.metrics.latent import Z_IGNORED, PairDistance
 from eval.page_parts import Bar, Section, Table, percent, words
-from eval.reading import GroupAccuracy, group_accuracies
+from eval.reading import GroupAccuracy, group_accuracies, read_group
 from eval.verdicts import Check, Verdict
 
 LIFT_BROKEN = 0.25  # share of the way from chance to the reals' balanced accuracy
@@ -23,31 +23,23 @@ CLASSES_LOST_BROKEN = 1 / 3  # share of a group's classes lost
 CLASS_MIN = 8  # faces asked of a class before it is judged
 CONFUSED = 0.05  # share of a class read as another before the page names it
 SURE_Z = 3.0
+BLIND = "not measurable"
 OVER_EASY, OVER_EASY_Z = 1.015, 4.0  # fake over real accuracy, and its z score
 
 
 @dataclass(frozen=True)
 class Accuracy(Result):
-    """Every scored group, and those that the classifier cannot read in real faces either."""
+    """Every scored group, without those that the classifier cannot read in real faces."""
 
     groups: list[GroupAccuracy]
-    unreadable: list[GroupAccuracy]
-    classifier: str
 
     def to_json(self) -> dict[str, Any]:
-        return {group.name: group.to_json() for group in [*self.groups, *self.unreadable]}
+        return {group.name: group.to_json() for group in self.groups}
 
     def summary(self) -> dict[str, float]:
         ratios = {f"accuracy_ratio_{group.name}": group.ratio for group in self.groups}
         mean = float(np.mean(list(ratios.values()))) if ratios else math.nan
         return {"accuracy_ratio": mean, **ratios}
-
-    def left_out(self) -> dict[str, str]:
-        return {
-            group.name: "not measurable: the classifier reads it in real faces for "
-            f"{percent(group.real.balanced)} (balanced; by chance {percent(group.real.chance)})"
-            for group in self.unreadable
-        }
 
     @property
     def lift(self) -> float:
@@ -117,20 +109,18 @@ class Accuracy(Result):
         head = ("attribute", "", "drawn", "95%", "real", "ratio", "judged by", "most common class")
         tables = [Table(head, [_line(group) for group in groups])]
         tables += [_classes(group) for group in groups if not group.is_flag]
-        outro = ""
-        if self.unreadable:
-            named = words(*(group.name for group in self.unreadable))
-            outro = (
-                f"Not measurable, since the classifier cannot read them in real faces: {named}. "
-                "They are in no mean and in no verdict."
-            )
+        blind = [name for name, why in case.results.not_measured.items() if why.startswith(BLIND)]
+        outro = (
+            "Not measurable, since the classifier cannot read them in real faces, so in no mean "
+            f"and no verdict: {words(*blind)}."
+        )
         return [
             Section(
                 "Attributes, the worst first",
                 "Share of faces in which a classifier, trained on real faces only, reads what was "
                 "asked; the mark is its share on real faces that it never saw, the ceiling.",
                 tables=tables,
-                outro=outro,
+                outro=outro if blind else "",
             )
         ]
 
@@ -268,20 +258,31 @@ def _classes(group: GroupAccuracy) -> Table:
     return Table(head, rows, caption=f"{words(group.name)}, class by class", folded=True)
 
 
+def unreadable(case: Case) -> dict[int, str]:
+    """The scored columns that the classifier cannot read in real faces either, and why."""
+    read = case.reader.read_kept(case.reals.test_pictures)[1]
+    found = {}
+    for column in case.scored:
+        real = read_group(case.reals.test_labels[:, column], read[column])
+        if not real.is_readable:
+            found[column] = (
+                f"{BLIND}: the classifier reads it in real faces for {percent(real.balanced)} "
+                f"(balanced; by chance {percent(real.chance)})"
+            )
+    return found
+
+
 def measure_accuracy(case: Case) -> Result:
     case.note("read")
     judge, reals = case.reader, case.reals
-    read = group_accuracies(
-        reals,
-        case.scored,
-        case.labels,
-        judge.read_kept(case.pictures)[1],
-        judge.read_kept(reals.test_pictures)[1],
-    )
     return Accuracy(
-        [group for group in read if group.measurable],
-        [group for group in read if not group.measurable],
-        judge.hash,
+        group_accuracies(
+            reals,
+            case.scored,
+            case.labels,
+            judge.read_kept(case.pictures)[1],
+            judge.read_kept(reals.test_pictures)[1],
+        )
     )
 
 

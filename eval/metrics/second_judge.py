@@ -98,7 +98,7 @@ def measure_second_judge(case: Case) -> Result:
         for pictures in (case.pictures, reals.test_pictures)
     )
     groups = group_accuracies(reals, case.scored, case.labels, fake_read, real_read)
-    return SecondJudge([group for group in groups if group.measurable])
+    return SecondJudge([group for group in groups if group.real.is_readable])
 
 
 METRIC = Metric("second_judge", measure_second_judge, depth="full", labelled=True)
