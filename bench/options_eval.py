@@ -19,7 +19,7 @@ class EvalOptions(CommonOptions):
     image_size: int = 64
     """Side of the drawn faces."""
 
-    count: int = 1500
+    count: int = 600
     """How many faces each planted generator is asked for."""
 
     timed_count: int = 5000
