@@ -7,6 +7,7 @@ from acgan.make.options import (
     PackageOptions,
     ServeOptions,
     TraverseOptions,
+    UpscalerOptions,
     VaryOptions,
 )
 from acgan.options import TrainOptions
@@ -30,6 +31,9 @@ COMMANDS = {
     "export": Command(ExportOptions, "acgan.make.export:run", "Write ONNX, or a site that draws."),
     "package": Command(
         PackageOptions, "acgan.make.package:run", "A snapshot, its scores and judge to give away."
+    ),
+    "train-upscaler": Command(
+        UpscalerOptions, "acgan.upscaler:run", "Train the net that enlarges avatars."
     ),
     "serve": Command(ServeOptions, "acgan.serve.app:run", "Avatars over HTTP, and a page."),
 }

@@ -195,6 +195,23 @@ class PackageOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpscalerOptions(DeviceOptions):
+    """Train the net that enlarges what is drawn."""
+
+    data: Path = Path("data/faces")
+    """A zip or folder of faces, square, twice as large as the net shall take or larger."""
+
+    minutes: float = 10.0
+    """Train for this long."""
+
+    seed: int = 0
+    """Fixes weights and the order of pictures."""
+
+    out: Path = Path("upscaler.onnx")
+    """The file to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServeOptions(DeviceOptions):
     """Serve avatars over HTTP, and a page on which to make them."""
 

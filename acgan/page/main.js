@@ -619,6 +619,7 @@ async function start() {
   document.querySelector(`#models input[value="${CSS.escape(state.model.name)}"]`).checked = true;
   await drawCandidates(link?.portrait.seed ?? newSeed());
   if (link) await choose(link);
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
