@@ -54,13 +54,13 @@ class Avatar(Image.Image):
         found = self.recipe["pictures"][0].get("seed")
         return None if found is None else int(found)
 
-    def enlarge(self, times: float, by: ScaleBy = "smooth") -> Avatar:
+    def enlarge(self, times: float, by: ScaleBy = "detail") -> Avatar:
         """The same avatar with `times` its side. Raises `UserError` beyond 2048 px."""
         if not times > 0:
             raise UserError("a picture is enlarged by a number above 0")
         return self.at(round(self.width * times), by)
 
-    def at(self, side: int, by: ScaleBy = "smooth") -> Avatar:
+    def at(self, side: int, by: ScaleBy = "detail") -> Avatar:
         """The same avatar with a side of so many px. Raises `UserError` unless 1 to 2048."""
         return self.like(resize(self, side, by), self.info)
 

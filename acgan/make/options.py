@@ -9,7 +9,7 @@ from typing import Literal
 from acgan.options import DeviceOptions
 from cli.options import CommonOptions
 
-ScaleBy = Literal["smooth", "pixels"]
+ScaleBy = Literal["detail", "smooth", "pixels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +56,8 @@ class GenerateOptions(DrawOptions):
     scale: int = 1
     """Enlarge single files this many times."""
 
-    scale_by: ScaleBy = "smooth"
-    """How: smooth, or pixels, which keeps squares."""
+    scale_by: ScaleBy = "detail"
+    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
 
     recipe: Path | None = None
     """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
@@ -84,8 +84,8 @@ class VaryOptions(DrawOptions):
     scale: int = 1
     """Enlarge single files this many times."""
 
-    scale_by: ScaleBy = "smooth"
-    """How: smooth, or pixels, which keeps squares."""
+    scale_by: ScaleBy = "detail"
+    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
 
     out: Path = Path("variations")
     """Folder for the PNGs and grid.png."""

@@ -25,6 +25,7 @@ import torch
 from acgan.make.avatar import Avatar
 from acgan.make.best_of import Reader, find_classifier, load_classifier, realness_file
 from acgan.make.describe import CARD_FILE, describe
+from acgan.make.enlarge import UPSCALER
 from acgan.make.export import OPSET, halve_weights, onnx_session, to_onnx
 from acgan.make.options import ExportOptions
 from acgan.make.painter import Painter, Pictures
@@ -75,6 +76,8 @@ def run(options: ExportOptions, site: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{site.name}.", dir=site.parent) as kept:
         folder = Path(kept) / "site"
         copy_page(folder)
+        if UPSCALER.is_file():
+            shutil.copyfile(UPSCALER, folder / UPSCALER.name)
         copy_runtime(folder / "ort", options.runtime, Path(kept))
         told = [write_model(folder / "models", model) for model in models]
         listed = [{key: one[key] for key in ("name", "image_size", "attributes")} for one in told]
@@ -192,6 +195,7 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
         "best_of": bool(judges),
         "judges": judges,
         "reader_columns": columns,
+        "upscaler": UPSCALER.is_file(),
     }
     write_bytes(home / "model.json", as_json(told))
     (face,) = model.portraits((), 1, FACE_SEED)

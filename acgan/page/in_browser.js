@@ -46,6 +46,17 @@ async function run(model, portraits) {
   return (await net.run(feeds)).pictures;
 }
 
+/** Picture `place` of bytes [N,S,S,3]. */
+function toPixels(data, place, side) {
+  const pixels = new ImageData(side, side);
+  for (let at = 0; at < side * side; at++) {
+    const from = (place * side * side + at) * 3;
+    for (let c = 0; c < 3; c++) pixels.data[at * 4 + c] = data[from + c];
+    pixels.data[at * 4 + 3] = 255;
+  }
+  return pixels;
+}
+
 async function inParts(all, work) {
   const found = [];
   for (let at = 0; at < all.length; at += MOST_AT_ONCE) {
@@ -116,15 +127,20 @@ export const drawer = {
     return inParts(portraits, async (some) => {
       const { data, dims } = await run(model, some);
       const side = dims[1];
-      return some.map((_, i) => {
-        const pixels = new ImageData(side, side);
-        for (let at = 0; at < side * side; at++) {
-          const from = (i * side * side + at) * 3;
-          pixels.data.set([data[from], data[from + 1], data[from + 2], 255], at * 4);
-        }
-        return pixels;
-      });
+      return some.map((_, i) => toPixels(data, i, side));
     });
+  },
+  async enlarged(model, portrait, pixels, side) {
+    const times = Math.min(2, Math.round(Math.log2(side / pixels.width)));
+    if (times < 1 || !model.upscaler) return null;
+    const net = await session("upscaler.onnx");
+    let [width, data] = [pixels.width, pixels.data.filter((_, i) => i % 4 !== 3)];
+    for (let i = 0; i < times; i++) {
+      const given = new ort.Tensor("uint8", Uint8Array.from(data), [1, width, width, 3]);
+      data = (await net.run({ pictures: given })).enlarged.data;
+      width *= 2;
+    }
+    return toPixels(data, 0, width);
   },
   async judge(model, portraits, asked) {
     return inParts(portraits, (some) => rank(model, some, asked));

@@ -89,7 +89,7 @@ async function useModel(name, asked = {}) {
   for (const input of document.querySelectorAll("#models input")) input.checked = input.value === name;
   if (state.chosen && state.chosen.model !== model) {
     [state.chosen, state.first, state.second] = [null, null, null];
-    showChosen();
+    await showChosen();
   }
   showKeys();
   $("best-of-label").hidden = !model.best_of;
@@ -257,7 +257,7 @@ async function choose(shown, pixels) {
   const drawn = pixels ?? (await drawer.draw(shown.model, [shown.portrait]))[0];
   state.chosen = { ...shown, pixels: drawn };
   state.history = [state.chosen, ...state.history.filter((s) => s.portrait !== shown.portrait)].slice(0, MOST_KEPT);
-  showChosen();
+  await showChosen();
   showHistory();
 }
 
@@ -267,14 +267,16 @@ function askedOf({ model, portrait }) {
 }
 
 /** The chosen face as it would be saved. */
-function chosenPicture() {
-  const { pixels } = state.chosen;
+async function chosenPicture() {
+  const { model, portrait, pixels } = state.chosen;
   const side = Number($("size").value);
-  const sized = resized(pixels, side, $("by").value);
+  const by = $("by").value;
+  const detailed = by === "detail" ? await drawer.enlarged(model, portrait, pixels, side) : null;
+  const sized = resized(detailed ?? pixels, side, by);
   return $("cut").checked ? cutOut(sized) : sized;
 }
 
-function showChosen() {
+async function showChosen() {
   const { chosen } = state;
   $("actions").hidden = !chosen;
   if (!chosen) {
@@ -282,7 +284,9 @@ function showChosen() {
     $("chosen").ariaLabel = "No face chosen yet";
     $("caption").textContent = "Take a face from the grid.";
   } else {
-    toCanvas(chosenPicture(), $("chosen"));
+    const picture = await chosenPicture();
+    if (chosen !== state.chosen) return; // another one was chosen in the meantime
+    toCanvas(picture, $("chosen"));
     $("chosen").classList.toggle("cut", $("cut").checked);
     const words = describe(chosen.model, chosen.portrait);
     const { seed, bestOf } = chosen.portrait;
@@ -528,7 +532,7 @@ on($("by-name"), "submit", async () => {
 for (const id of ["size", "by", "cut"]) on($(id), "change", () => state.chosen && showChosen());
 on($("png"), "click", async () => {
   const shown = need();
-  save(await pngOf(chosenPicture(), recipeOf(shown)), `${stem(shown.portrait)}.png`);
+  save(await pngOf(await chosenPicture(), recipeOf(shown)), `${stem(shown.portrait)}.png`);
 });
 on($("recipe"), "click", () => {
   const shown = need();
@@ -562,7 +566,7 @@ on($("vary"), "click", async () => {
   } finally {
     busy(false);
   }
-  showChosen();
+  await showChosen();
 });
 for (const [button, key] of [["set-first", "first"], ["set-second", "second"]]) {
   on($(button), "click", () => {

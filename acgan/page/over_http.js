@@ -25,7 +25,18 @@ async function inParts(all, work) {
   return found;
 }
 
-/** The drawing interface: models, describe, face, draw, judge. */
+/** The pixels of `count` square pictures below each other in a PNG. */
+async function pixelsOf(blob, count) {
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  const side = bitmap.width;
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [side, bitmap.height];
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(bitmap, 0, 0);
+  return Array.from({ length: count }, (_, i) => pen.getImageData(0, i * side, side, side));
+}
+
+/** The drawing interface: models, describe, face, draw, enlarged, judge. */
 export const drawer = {
   /** Names and sizes of what there is, the usual one first. */
   async models() {
@@ -43,14 +54,14 @@ export const drawer = {
   async draw(model, portraits) {
     return inParts(portraits, async (some) => {
       const answer = await call("draw", toRecipe(model, some, 1));
-      const bitmap = await createImageBitmap(await answer.blob(), { colorSpaceConversion: "none" });
-      const side = bitmap.width;
-      const canvas = document.createElement("canvas");
-      [canvas.width, canvas.height] = [side, bitmap.height];
-      const pen = canvas.getContext("2d", { willReadFrequently: true });
-      pen.drawImage(bitmap, 0, 0);
-      return some.map((_, i) => pen.getImageData(0, i * side, side, side));
+      return pixelsOf(await answer.blob(), some.length);
     });
+  },
+  /** One portrait with another side, enlarged with detail; null where that cannot be had. */
+  async enlarged(model, portrait, pixels, side) {
+    if (side <= pixels.width) return null;
+    const answer = await call("draw", { ...toRecipe(model, [portrait]), size: side });
+    return (await pixelsOf(await answer.blob(), 1))[0];
   },
   /** [asked attributes read right, score] of each portrait, for best of N. */
   async judge(model, portraits, asked) {

@@ -45,7 +45,7 @@ ATTRIBUTES = {
 
 ModelName = Annotated[str | None, Query(max_length=200, description="A model of /models")]
 Size = Annotated[int | None, Query(ge=1, le=MOST_SIDE_PX, description="Side in px")]
-By = Annotated[ScaleBy, Query(description="smooth, or pixels, which keeps squares")]
+By = Annotated[ScaleBy, Query(description="detail, smooth, or pixels")]
 BestOf = Annotated[int, Query(ge=1, le=MOST_BEST_OF, description="Draw N, keep the best")]
 Seed = Annotated[int, Query(ge=0, le=MOST_SEED)]
 Index = Annotated[int, Query(ge=0, le=MOST_SEED, description="Which picture of the seed")]
@@ -83,7 +83,7 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         name: str,
         model: ModelName = None,
         size: Size = None,
-        scale_by: By = "smooth",
+        scale_by: By = "detail",
         best_of: BestOf = 1,
         fold_case: Fold = False,
     ) -> Response:
@@ -103,7 +103,7 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         index: Index = 0,
         model: ModelName = None,
         size: Size = None,
-        scale_by: By = "smooth",
+        scale_by: By = "detail",
         best_of: BestOf = 1,
     ) -> Response:
         wish = Wish(

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from PIL import Image
 
 from acgan.make.avatar import Avatar
-from acgan.make.enlarge import ScaleBy
+from acgan.make.enlarge import ScaleBy, resize
 from acgan.make.recipe import Recipe, png_bytes, recipe_from_json, snapshot_of
 from acgan.model import Model
 from acgan.serve.bounds import Shares
@@ -80,7 +81,12 @@ class Desk:
     async def draw(self, client: str, content: Any) -> bytes:
         """The pictures of a recipe, one below the other, as a PNG without recipe."""
         model, recipe = self._read(content)
-        return await self._work(client, len(recipe.portraits), lambda: draw_column(model(), recipe))
+        side, count = content.get("size"), len(recipe.portraits)
+        if side is not None:
+            good = isinstance(side, int) and 1 <= side <= MOST_SIDE_PX
+            if not good or count > 1:
+                raise UserError(f"`size` must be 1 to {MOST_SIDE_PX}, of one picture")
+        return await self._work(client, count, lambda: draw_column(model(), recipe, side))
 
     async def judge(self, client: str, content: Any) -> list[tuple[int, float]]:
         """How each picture of a recipe ranks for best of N; `asked` in it names the attributes."""
@@ -132,6 +138,9 @@ def draw_wish(model: Model, wish: Wish) -> bytes:
     return avatar.at(wish.side or model.image_size, wish.scale_by).png()
 
 
-def draw_column(model: Model, recipe: Recipe) -> bytes:
-    """All pictures of a recipe below each other."""
-    return png_bytes(np.concatenate(list(model.painter.draw(recipe.portraits))), None)
+def draw_column(model: Model, recipe: Recipe, side: int | None = None) -> bytes:
+    """All pictures of a recipe below each other; a single one with another side on request."""
+    pictures = model.painter.draw(recipe.portraits)
+    if side is not None:
+        return png_bytes(np.asarray(resize(Image.fromarray(pictures[0]), side)), None)
+    return png_bytes(np.concatenate(list(pictures)), None)

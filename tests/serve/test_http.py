@@ -107,6 +107,8 @@ def test_recipes_are_drawn_and_judged(served: Served, workspace: Path) -> None:
     status, _, data = call(served, "draw", body=content)
     assert status == 200
     assert abs(picture(data) - np.concatenate([np.asarray(f) for f in faces])).max() <= 1
+    large = call(served, "draw", body=faces[0].recipe | {"size": 48})[2]
+    assert picture(large).shape == (48, 48, 3)
     status, _, data = call(served, "judge", body=content | {"asked": ["smile"]})
     assert status == 400
     assert "no classifier is cached" in json.loads(data)["error"]
@@ -162,6 +164,8 @@ def bad_recipes(good: dict[str, Any]) -> list[Any]:
         good | {"pictures": [one | {"z": "!"}]}, good | {"pictures": [one | {"z": 1}]},
         good | {"pictures": [one | {"attributes": {"smile": "x" * 9999}}]},
         good | {"pictures": [one | {"attributes": None}]}, good | {"columns": "x"},
+        good | {"size": 0}, good | {"size": "x"}, good | {"size": 10**9},
+        good | {"size": 32, "pictures": [one, one]},
     ]  # fmt: skip
 
 
