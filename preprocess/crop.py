@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -59,6 +59,18 @@ SCALE_FACTOR = 2 ** (1 / 3)
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
 MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
 
+MUCH_LOST, WORTH_A_LINE = 0.1, 0.02
+REMEDIES = {
+    "no face": "--working-side-px 512 and --rotated find more; if the pictures are faces already, "
+    "--whole always takes them as they are",
+    "low score": "a lower --min-score keeps more, false ones among them",
+    "small face": "a lower --min-face-px keeps them",
+    "reaches past the picture": "--whole auto cuts them without a frame",
+    "blurred": "a lower --min-sharpness keeps them",
+    "monochrome": "--min-colourfulness 0 keeps them",
+    "extreme aspect": "a higher --max-aspect looks into them",
+    "too many pixels": "a higher --max-megapixels reads them",
+}
 LABEL_TABLES = ("attributes.csv", SOURCES_TABLE)
 
 WorkOnAll = Callable[[Iterable[PictureTask]], Iterator[PictureRecord]]
@@ -106,6 +118,7 @@ def crop(options: CropOptions) -> None:
     if options.pictures and not (folder / "attributes.csv").is_file():
         info = write_unlabelled(folder)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
+    explain_losses(info["counts"]["rejects"], len(tasks), folder)
     if not info["counts"]["faces"]:
         raise UserError(
             f"no usable face in {len(tasks)} pictures",
@@ -178,6 +191,7 @@ def settings_of(options: CropOptions) -> CropSettings:
         min_face_px=options.min_face_px,
         min_sharpness=options.min_sharpness,
         min_colourfulness=options.min_colourfulness,
+        whole=options.whole,
         max_padding=options.max_padding,
         max_aspect=options.max_aspect,
         max_megapixels=options.max_megapixels,
@@ -285,6 +299,16 @@ def finish(
         labels, sources = add_said(unknown, "tag", (words, speakers), vocabulary)
         info, _ = write_labels(folder, vocabulary, faces, labels, info, sources)
     return info
+
+
+def explain_losses(rejects: Mapping[str, int], pictures: int, folder: Path) -> None:
+    """Where over a tenth is left out: say why, and which option changes it."""
+    if sum(rejects.values()) <= MUCH_LOST * pictures:
+        return
+    for reason, count in rejects.items():
+        if count >= WORTH_A_LINE * pictures and reason in REMEDIES:
+            log.warning("%s: %d of %d pictures; %s", reason, count, pictures, REMEDIES[reason])
+    log.warning("what was left out is in %s, with its reason", folder / "rejects.csv")
 
 
 def write_unlabelled(folder: Path) -> dict[str, Any]:

@@ -38,6 +38,16 @@ def enlarged_square(box_xywh: BoxXywh, factor: float, width: int, height: int) -
     )
 
 
+def within_picture(square: Square, width: int, height: int) -> Square:
+    """The square, or the largest one around the same place that the picture holds."""
+    side = float(min(square.side, width, height))
+    return Square(
+        shifted_inside(square.x + (square.side - side) / 2, side, width),
+        shifted_inside(square.y + (square.side - side) / 2, side, height),
+        side,
+    )
+
+
 def shifted_inside(start: float, length: float, limit: int) -> float:
     """The start of an interval moved into [0, limit]; centred when it is longer than that."""
     if length >= limit:

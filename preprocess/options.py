@@ -51,8 +51,13 @@ class CropOptions(CommonOptions):
     min_colourfulness: float = 12.0
     """Smallest 90th percentile of the channel spread (0..255); 0 keeps gray drawings."""
 
+    whole: Literal["auto", "always", "never"] = "auto"
+    """Pictures that a face fills: auto takes the largest square around it, the whole picture if
+    that is square; always takes every picture's central square without looking for faces; never
+    pads with a flat colour, up to --max-padding."""
+
     max_padding: float = 0.3
-    """Largest share of a crop that may lie outside the picture."""
+    """With --whole never: largest share of a crop that may lie outside the picture."""
 
     max_aspect: float = 5.0
     """Largest ratio of a picture's sides."""

@@ -7,7 +7,7 @@ import io
 import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import imagehash
@@ -15,14 +15,15 @@ import numpy as np
 from PIL import Image
 
 from manifest.files import write_bytes
-from preprocess.decode import BadPicture, Picture
-from preprocess.detect import DetectorConfig, FaceDetector
-from preprocess.geometry import BoxXywh, Square, enlarged_square
+from preprocess.decode import BadPicture, Picture, RgbArray
+from preprocess.detect import DetectorConfig, Face, FaceDetector
+from preprocess.geometry import BoxXywh, Square, enlarged_square, within_picture
 from preprocess.quality import colourfulness, sharpness
 
 RESAMPLING = Image.Resampling.LANCZOS  # antialiased: its support grows with the shrinking factor
 # Squares over three times the size wanted are averaged down to that before the filter.
 REDUCING_GAP = 3.0
+FILLED_ASPECT = 1.5
 FACE_HASH_SIDE, PICTURE_HASH_SIDE = 16, 8
 _HASHED_SIDE_PX = 128
 CRASHED = "crashed the decoder"
@@ -51,6 +52,7 @@ class CropSettings:
     min_face_px: int
     min_sharpness: float
     min_colourfulness: float
+    whole: Literal["auto", "always", "never"]
     max_padding: float
     max_aspect: float
     max_megapixels: float
@@ -113,7 +115,10 @@ def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> 
             task.path, max_megapixels=settings.max_megapixels, max_aspect=settings.max_aspect
         )
         small = picture.reduced(settings.detector.working_side_px)
-        faces = _detector(settings.detector).detect(small)
+        if settings.whole == "always":
+            faces = [_whole(small)]
+        else:
+            faces = _detector(settings.detector).detect(small)
         full = picture.full() if faces else None
     except BadPicture as bad:
         return rejected(task, bad.reason, bad.value)
@@ -128,10 +133,17 @@ def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> 
         picture_hash=picture_hash(small),
     )
     scale_x, scale_y = full.width / small.shape[1], full.height / small.shape[0]
-    for number, face in enumerate(faces):
-        x, y, w, h = face.box_xywh
-        box = (x * scale_x, y * scale_y, w * scale_x, h * scale_y)
-        kept = _cut_face(full, box, face.score, settings)
+    boxes = [
+        (x * scale_x, y * scale_y, w * scale_x, h * scale_y)
+        for x, y, w, h in (face.box_xywh for face in faces)
+    ]
+    filling = _filling(boxes, [face.score for face in faces], full, settings)
+    for number, (face, box) in enumerate(zip(faces, boxes, strict=True)):
+        kept: tuple[Square, Image.Image, float] | BadPicture
+        if filling is not None and number != filling:
+            kept = BadPicture("in a face that fills the picture", round(face.score, 4))
+        else:
+            kept = _cut_face(full, box, face.score, settings)
         if isinstance(kept, BadPicture):
             record.rejects.append((str(number), kept.reason, kept.value))
             continue
@@ -151,6 +163,27 @@ def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> 
     return record
 
 
+def _whole(small: RgbArray) -> Face:
+    """The central square of a picture as if it had been found as a face."""
+    height, width = small.shape[:2]
+    side = min(width, height)
+    return Face(((width - side) / 2, (height - side) / 2, side, side), 1.0)
+
+
+def _filling(
+    boxes: list[BoxXywh], scores: list[float], full: Image.Image, settings: CropSettings
+) -> int | None:
+    """Which face fills the picture, if one does: then what else is found there is a part of it."""
+    if settings.whole != "auto" or max(full.size) > FILLED_ASPECT * min(full.size):
+        return None
+    filling = [
+        number
+        for number, (box, score) in enumerate(zip(boxes, scores, strict=True))
+        if score >= settings.min_score and max(box[2:]) * settings.enlarge >= min(full.size)
+    ]
+    return max(filling, key=lambda number: scores[number], default=None)
+
+
 def picture_hash(small: np.ndarray) -> str:
     """Perceptual hash, hex, of a uint8 picture [h, w, 3]; averaged first, which is far cheaper."""
     image = Image.fromarray(small)
@@ -167,7 +200,10 @@ def _cut_face(
         return BadPicture("low score", round(score, 4))
     if min(box[2:]) < settings.min_face_px:
         return BadPicture("small face", round(min(box[2:]), 1))
-    square = enlarged_square(box, settings.enlarge, full.width, full.height)
+    enlarge = 1.0 if settings.whole == "always" else settings.enlarge
+    square = enlarged_square(box, enlarge, full.width, full.height)
+    if settings.whole != "never":
+        square = within_picture(square, full.width, full.height)
     padding = square.padding_share(full.width, full.height)
     if padding > settings.max_padding:
         return BadPicture("reaches past the picture", round(padding, 3))

@@ -26,7 +26,7 @@ from manifest.faces import (
 )
 from manifest.identity import HASHES_TABLE
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
-from preprocess.crop import crop, describe, settings_of
+from preprocess.crop import REMEDIES, crop, describe, settings_of
 from preprocess.detect import SHIPPED_CASCADE
 from preprocess.journal import Journal
 from preprocess.options import CropOptions, TagOptions
@@ -195,12 +195,16 @@ def test_mistakes_give_a_line(tmp_path: Path) -> None:
         ("blurred", {}),
         ("monochrome", {}),
         ("small face", {}),
-        ("reaches past the picture", {}),
+        ("reaches past the picture", {"whole": "never"}),
         ("low score", {"min_score": 1.0}),
     ],
 )
 def test_a_face_is_left_out_for_its_reason(
-    posts: list[DrawnPost], tmp_path: Path, reason: str, options: dict[str, float]
+    posts: list[DrawnPost],
+    tmp_path: Path,
+    reason: str,
+    options: dict[str, object],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with Image.open(io.BytesIO(posts[0].data)) as image:
         picture = image.convert("RGB")
@@ -221,6 +225,22 @@ def test_a_face_is_left_out_for_its_reason(
         crop_folder(tmp_path / "p", tmp_path, workers=1, **options)
     rejects = (tmp_path / "data" / "faces" / "faces" / "rejects.csv").read_text().splitlines()
     assert [row.split(",")[:4] for row in rejects[1:]] == [["a.png", "file:a.png", "0", reason]]
+    assert f"{reason}: 1 of 1 pictures; {REMEDIES[reason]}" in caplog.text
+
+
+def test_a_picture_that_a_face_fills_is_taken_whole(posts: list[DrawnPost], tmp_path: Path) -> None:
+    """Somebody's face crops, enlarged: no flat frame is painted and no part cut off."""
+    pictures = tmp_path / "p"
+    pictures.mkdir()
+    for post in posts[:4]:
+        x, y, side, _ = post.characters[0].face_xywh
+        with Image.open(io.BytesIO(post.data)) as image:
+            box = (x - side // 5, y - side // 5, x + side + side // 5, y + side + side // 5)
+            image.convert("RGB").crop(box).resize((256, 256)).save(pictures / f"{post.index}.png")
+    for face in read_faces(crop_folder(pictures, tmp_path, workers=1)):
+        assert (face.box_x, face.box_y, face.box_w, face.box_h) == (0, 0, 256, 256)
+    found = read_faces(crop_folder(pictures, tmp_path / "all", workers=1, whole="always"))
+    assert [(face.box_w, face.score) for face in found] == [(256, 1)] * 4
 
 
 @pytest.mark.parametrize(
