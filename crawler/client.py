@@ -19,8 +19,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError as Urllib3Error
 
 from crawler.addresses import AddressGuard, UnsafeAddress
-from crawler.fields import error_message
 from crawler.politeness import RateLimiter, Stopped, backoff_s, retry_after_s, sleep
+from crawler.words import said
 from manifest.errors import Unavailable
 
 MAX_REDIRECTS = 4
@@ -187,7 +187,7 @@ class Client:
                 for limiter in self._limiters.values():
                     limiter.pause(host, wait_s)
             raise PassingFault(f"http {status}", wait_s)
-        message = error_message(body)
+        message = said(body)
         raise Refused(status, f"http {status}" + (f": {message}" if message else ""))
 
 

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from urllib.parse import urljoin, urlsplit
 
-from crawler.records import BadAnswer
-
 MAX_TEXT = 2000
 MAX_TAGS = 1000
 MAX_INTEGER = 2**53
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _EXTENSION = re.compile(r"[a-z0-9]{1,5}")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_DECLARED = re.compile(rb"""(?:encoding|charset)\s*=\s*["']?([\w.:-]{2,40})""", re.I)
+# Python knows these as encodings too, and they would read anything as something else.
+_NO_ENCODINGS = frozenset(
+    (b"unicode_escape", b"raw_unicode_escape", b"utf-7", b"utf7", b"punycode")
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -26,6 +37,8 @@ def text(value: object) -> str:
 def integer(value: object, *, lowest: int = 0) -> int | None:
     """A whole number, also when it is written as text; None when absent or out of range."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,16}", value.strip(), re.ASCII):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
@@ -71,8 +84,10 @@ def extension(*candidates: object) -> str:
 
 
 def tag_names(value: object) -> tuple[str, ...]:
-    """The names in a space-separated tag string, once each, in their order."""
-    names = value.split() if isinstance(value, str) else ()
+    """The names in a space-separated tag string or a list, once each, in their order."""
+    names = value.split() if isinstance(value, str) else []
+    if isinstance(value, list):
+        names = [name for name in value if isinstance(name, str)]
     return tuple(dict.fromkeys(filter(None, (text(name[:200]) for name in names[:MAX_TAGS]))))
 
 
@@ -92,34 +107,33 @@ def time_of(value: object, *formats: str) -> str:
         return ""
 
 
-def parse_json(body: bytes) -> object:
-    """The JSON value of an answer. Raises `BadAnswer` naming what came instead."""
-    if not body.strip():
-        raise BadAnswer("an empty body")
+def decode(body: bytes) -> str:
+    """The text of an answer; bytes that no encoding explains become lone surrogates.
+
+    A byte order mark is believed first, then UTF-8 where the bytes are that, and only then what
+    the prologue of the document says: those are often wrong, and UTF-8 is hardly ever a chance.
+    """
+    for mark, name in _MARKS:
+        if body.startswith(mark):
+            return _strictly(body[len(mark) :], name)
+    guessed = json.detect_encoding(body[:4])
+    if guessed != "utf-8" and b"\0" in body[:4]:
+        return _strictly(body, guessed)
     try:
-        return json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        raise BadAnswer(what_is(body)) from None
+        return body.decode()
+    except UnicodeDecodeError:
+        pass
+    if (declared := _DECLARED.search(body[:1000])) and declared[1].lower() not in _NO_ENCODINGS:
+        try:
+            return body.decode(declared[1].decode("ascii"))
+        except (LookupError, ValueError):
+            pass
+    return body.decode("utf-8", "surrogateescape")
 
 
-def what_is(body: bytes) -> str:
-    """A short name for an answer that is not a listing."""
-    start = body.lstrip()[:200].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        title = re.search(rb"<title>([^<]{1,80})", body[:5000], re.IGNORECASE)
-        named = f" ({text(title[1].decode('utf-8', 'replace'))})" if title else ""
-        return f"an HTML page{named} instead of a listing"
-    if not start:
-        return "an empty body"
-    return "an answer that is cut off or malformed"
-
-
-def error_message(body: bytes) -> str:
-    """What a booru says in the body of an error, in one line, or nothing."""
+def _strictly(body: bytes, encoding: str) -> str:
+    """UTF-16 and UTF-32 have no bytes to escape: what is wrong in them becomes a surrogate too."""
     try:
-        content = json.loads(body.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(content, dict):
-        return ""
-    return text(content.get("message") or content.get("reason"))[:200]
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        return body.decode(encoding, "replace").replace("\ufffd", "\udcff")

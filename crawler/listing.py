@@ -7,18 +7,23 @@ caps them. All three kinds can be asked for posts under an id.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from crawler.client import Client, PassingFault, Refused
-from crawler.queries import Query
+from crawler.queries import Query, credentials_variable
 from crawler.records import BadAnswer, Listing, Page, Post
 from crawler.spans import Spans
+from crawler.words import wants_key
 from manifest.errors import Unavailable, UserError
 
 log = logging.getLogger(__name__)
 EMPTY_PAGES_TO_BELIEVE = 3
 EMPTY_PAGES_TO_BELIEVE_AGAINST_THE_TOTAL = 8
+SAME_WORDS_TO_BELIEVE = 3
+BARREN_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -48,15 +53,17 @@ class Lister:
     def __init__(self, client: Client, query: Query, forms: tuple[Listing, ...]) -> None:
         self._client, self._query = client, query
         self._forms = list(forms)
+        self._asks_for_order = False
+        self._wants_key: UserError | None = None
 
     def page(self, below: int | None, count: int) -> Page:
-        """The newest posts under an id. Raises `UserError` when there is no way."""
+        """The newest posts under an id, newest first. Raises `UserError` when there is no way."""
         while True:
             try:
-                return self._page(below, count, self._forms[0])
+                page = self._page(below, count, self._forms[0])
             except _Closed as closed:
                 if len(self._forms) == 1:
-                    raise closed.error from None
+                    raise (self._wants_key or closed.error) from None
                 form = self._forms.pop(0)
                 log.warning(
                     "%s: the %s listing is closed (%s), going on with %s",
@@ -65,34 +72,79 @@ class Lister:
                     closed,
                     self._forms[0],
                 )
+                continue
+            unique = {post.post_id: post for post in page.posts if post.post_id != below}
+            posts = [post for post in unique.values() if below is None or post.post_id < below]
+            if page.posts and not posts:
+                raise UserError(
+                    "the site ignores the bound on post ids, so the crawl would never end",
+                    hint="is this the right --kind?",
+                )
+            ordered = newest_first(posts)
+            astray = len(unique) - len(ordered)
+            if astray and not self._asks_for_order:
+                self._asks_for_order = True
+                continue
+            if astray > max(1, len(unique) // 10):
+                raise UserError(
+                    "the site does not list posts by id, so the crawl could miss some",
+                    hint="do the tags ask for another order?",
+                )
+            return replace(page, posts=tuple(ordered), malformed=page.malformed + astray)
 
     def _page(self, below: int | None, count: int, form: Listing) -> Page:
         query, kind = self._query, self._query.kind
-        request = kind.request(kind.search(query.tags, query.ratings), below, count, form)
+        search = query.search
+        if self._asks_for_order and kind.newest_first not in search:
+            search = f"{search} {kind.newest_first}".strip()
+        request = kind.request(search, below, count, form)
         params = dict(request.params)
         basic = None
         if query.credentials is not None:
             params |= kind.login_params(query.credentials)
             basic = kind.login_basic(query.credentials)
-        empty = 0
-        attempt = 0
+        attempt = empty = 0
+        answers: Counter[int] = Counter()
         while True:
+            body = b""
             try:
                 body = self._client.listing(query.root + request.path, params, basic)
+                answers[hash(body)] += 1
                 page = kind.parse(body, query.root, form)
-                if page.malformed and not page.posts:
-                    raise BadAnswer(f"{page.malformed} rows that are no posts")
-            except (PassingFault, BadAnswer) as fault:
-                if attempt >= self._client.retries:
-                    raise self._gave_up(fault, request.path) from None
+                fault: Exception | None = None
+                if page.damaged or page.cut or (page.malformed and not page.posts):
+                    if self._believed_as_it_is(page, answers[hash(body)], attempt):
+                        return page
+                    fault = BadAnswer(f"an answer with {page.malformed} unreadable rows")
+                    if page.cut:
+                        fault = BadAnswer("an answer that breaks off")
+            except (PassingFault, BadAnswer) as passing:
+                fault = passing
+            except Refused as refusal:
+                raise self._refused(refusal, request.path) from None
+            if fault is not None:
+                words = str(fault) if isinstance(fault, BadAnswer) else ""
+                if words and wants_key(words):
+                    self._wants_key = self._key_error(words, request.path)
+                    raise _Closed(self._without_secret(fault), self._wants_key)
+                standing = words and answers[hash(body)] >= SAME_WORDS_TO_BELIEVE
+                if standing or attempt >= self._client.retries:
+                    raise self._gave_up(fault, request.path, attempt + 1) from None
                 self._client.back_off(attempt, fault)
                 attempt += 1
                 continue
-            except Refused as refusal:
-                raise self._refused(refusal, request.path) from None
             if page.posts or self._believed(page, empty := empty + 1):
                 return page
             self._client.back_off(min(empty, 2) - 1, PassingFault("empty page"))
+
+    def _believed_as_it_is(self, page: Page, times: int, attempt: int) -> bool:
+        """Whether a damaged page is taken: it came twice like this, or was asked for enough.
+
+        One that breaks off and holds no whole post leads nowhere.
+        """
+        if page.cut and not page.posts:
+            return False
+        return times > 1 or attempt >= self._client.retries
 
     def _believed(self, page: Page, times: int) -> bool:
         """Whether an empty page is the end: sites send some in mid-listing."""
@@ -102,9 +154,9 @@ class Lister:
             return times >= EMPTY_PAGES_TO_BELIEVE_AGAINST_THE_TOTAL
         return times >= EMPTY_PAGES_TO_BELIEVE
 
-    def _gave_up(self, fault: Exception, path: str) -> Exception:
+    def _gave_up(self, fault: Exception, path: str, times: int) -> Exception:
         error = Unavailable(
-            f"{self._without_secret(fault)}, {self._client.retries + 1} times",
+            f"{self._without_secret(fault)}, {times} times",
             where=self._query.root + path,
             hint="the same command goes on where it stopped",
         )
@@ -116,18 +168,24 @@ class Lister:
         credentials = self._query.credentials
         return str(error).replace(credentials.secret, "…") if credentials else str(error)
 
+    def _key_error(self, said: str, path: str) -> UserError:
+        """What to tell a user whose credentials are missing or wrong: the words, and the place."""
+        query = self._query
+        said = self._without_secret(UserError(said))
+        what = "does not take these credentials" if query.credentials else "wants credentials"
+        return UserError(
+            f"the site {what}: {said}",
+            where=query.root + path,
+            hint=f"put {query.kind.credentials} into ${credentials_variable(query.root)} "
+            "or ~/.netrc, see docs/crawling.md",
+        )
+
     def _refused(self, refusal: Refused, path: str) -> Exception:
         where, said = self._query.root + path, self._without_secret(refusal)
+        if refusal.status == 401 or (refusal.status == 403 and wants_key(said)):
+            self._wants_key = self._key_error(said, path)
+            return _Closed(said, self._wants_key)
         match refusal.status:
-            case 401:
-                return _Closed(
-                    said,
-                    UserError(
-                        f"the site wants valid credentials ({said})",
-                        where=where,
-                        hint="see docs/crawling.md for where they go",
-                    ),
-                )
             case 403 | 404 | 405 | 406 | 410:
                 return _Closed(said, UserError(said, where=where))
             case 422:
@@ -177,14 +235,20 @@ def _descend(
     budget: int | None,
 ) -> Generator[Step, None, Progress]:
     """List ids in (floor, below) that no span covers, until the budget is used up."""
+    owed = barren = 0
     while (budget is None or budget > 0) and (below is None or below > floor + 1):
-        page = lister.page(below, page_size if budget is None else min(page_size, budget))
-        posts = _fresh(page, below)
-        if page.posts and not posts:
-            raise UserError(
-                "the site ignores the bound on post ids, so the crawl would never end",
-                hint="is this the right --kind?",
-            )
+        asked = page_size if budget is None else min(page_size, budget)
+        page = lister.page(below, asked)
+        if page.malformed and not page.posts:
+            owed = 0
+            barren += 1
+            yield Step((), page.malformed, progress)
+            if below is None or barren >= (BARREN_PAGES if page.malformed >= asked else 2):
+                break
+            # Their ids are unknown, but distinct and under the bound; what is sound lies below.
+            below -= page.malformed
+            continue
+        posts = page.posts
         above = [post for post in posts if post.post_id > floor]
         if below is None and not above:
             break
@@ -199,17 +263,32 @@ def _descend(
         below = spans.below(low)
         newer_than = spans.highest if progress.newer_than is None else progress.newer_than
         progress = Progress(spans, progress.listed + len(new), newer_than)
-        yield Step(tuple(new), page.malformed, progress)
+        # The next page shows the last rows again; they are counted there, or here if it does not.
+        malformed = page.malformed - page.tail if posts else owed
+        owed, barren = page.tail, 0
+        yield Step(tuple(new), malformed, progress)
+    if owed and not floor and budget != 0:
+        yield Step((), owed, progress)
+    if barren >= BARREN_PAGES:
+        raise Unavailable(f"{barren} pages in a row hold nothing but rows that are no posts")
     return progress
 
 
-def _fresh(page: Page, below: int | None) -> list[Post]:
-    """The page's posts under the bound, once each, newest first."""
-    ids = [post.post_id for post in page.posts]
-    if ids != sorted(ids, reverse=True):
-        raise UserError(
-            "the site does not list posts by id, so the crawl could miss some",
-            hint="do the tags ask for another order?",
-        )
-    unique = {post.post_id: post for post in page.posts if below is None or post.post_id < below}
-    return list(unique.values())
+def newest_first(posts: Sequence[Post]) -> list[Post]:
+    """The posts, of distinct ids, without the fewest that keep the ids from falling."""
+    ids = [post.post_id for post in posts]
+    if ids == sorted(ids, reverse=True):
+        return list(posts)
+    ends: list[int] = []  # ends[n]: the negated lowest id in which n + 1 posts can end
+    before: list[int] = []
+    places: list[int] = []
+    for place, post_id in enumerate(ids):
+        length = bisect_left(ends, -post_id)
+        before.append(places[length - 1] if length else -1)
+        ends[length : length + 1] = [-post_id]
+        places[length : length + 1] = [place]
+    chain, place = [], places[-1]
+    while place >= 0:
+        chain.append(posts[place])
+        place = before[place]
+    return chain[::-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import netrc
 import os
 import re
@@ -14,6 +15,7 @@ from crawler.records import Credentials, Listing, Rating
 from crawler.sites import KINDS, SiteKind
 from manifest.errors import UserError
 
+log = logging.getLogger(__name__)
 # Searches that suit faces. Danbooru gives anonymous searches two tags (ratings are free);
 # konachan has neither `solo` nor `portrait`, and calls close-ups `close`.
 DEFAULT_TAGS = {"danbooru": "solo portrait", "moebooru": "close", "gelbooru": "solo portrait"}
@@ -40,6 +42,11 @@ class Query:
     ratings: tuple[Rating, ...]
     forms: tuple[Listing, ...]
     credentials: Credentials | None = None
+
+    @property
+    def search(self) -> str:
+        """What the site is asked for."""
+        return self.kind.search(self.tags, self.ratings)
 
 
 def queries_of(options: QueryOptions) -> list[Query]:
@@ -116,11 +123,18 @@ def _kind_name(kind: str, host: str) -> str:
     )
 
 
+def credentials_variable(root: str) -> str:
+    """The name of the environment variable that may hold the login for a site."""
+    return "AVATAR_CREDENTIALS_" + re.sub(r"\W", "_", urlsplit(root).hostname or "").upper()
+
+
 def _credentials(root: str, host: str) -> Credentials | None:
     """A login for this host from the environment or a netrc file, for https (or loopback) only."""
+    variable = credentials_variable(root)
     if not root.startswith("https://") and host not in ("127.0.0.1", "localhost", "::1"):
+        if os.environ.get(variable):
+            log.warning("$%s is not used: keys are sent over https alone", variable)
         return None
-    variable = "AVATAR_CREDENTIALS_" + re.sub(r"\W", "_", host).upper()
     if value := os.environ.get(variable):
         login, colon, secret = value.partition(":")
         if not colon or not login or not secret:

@@ -43,11 +43,19 @@ class Post:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer of a listing: its posts, the rows that made no sense, the total if it says so."""
+    """One answer of a listing: its posts, the rows that made no sense, the total if it says so.
+
+    `tail` of the `malformed` rows come after the last post: the next page, which begins below that
+    post, shows them again. `damaged`: the answer as a whole could not be read, only row by row;
+    `cut`: it breaks off.
+    """
 
     posts: tuple[Post, ...]
     malformed: int = 0
     total: int | None = None
+    tail: int = 0
+    damaged: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,16 @@ class SiteKind(Protocol):
         """Posts per listing request."""
         ...
 
+    @property
+    def newest_first(self) -> str:
+        """The search term that asks for the highest ids first."""
+        ...
+
+    @property
+    def credentials(self) -> str:
+        """What a login consists of, such as `login:api_key`."""
+        ...
+
     def search(self, tags: str, ratings: tuple[Rating, ...]) -> str:
         """The query for `tags` limited to `ratings`. Raises `UserError` when it cannot be asked."""
         ...

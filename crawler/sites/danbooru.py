@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crawler import fields
-from crawler.records import BadAnswer, Credentials, Listing, Page, Post, Rating, Request
+from crawler.records import Credentials, Listing, Page, Post, Rating, Request
+from crawler.sites.rows import Row, json_content, json_rows
 
 RATING_LETTERS: dict[Rating, str] = {
     "general": "g",
@@ -24,6 +25,8 @@ class Danbooru:
     kind: str = "danbooru"
     listings: tuple[Listing, ...] = ("json",)
     page_size: int = 200
+    newest_first: str = "order:id_desc"
+    credentials: str = "login:api_key"
 
     def search(self, tags: str, ratings: tuple[Rating, ...]) -> str:
         """The tag query with its rating filter, a metatag that costs none of the two tags."""
@@ -39,11 +42,7 @@ class Danbooru:
 
     def parse(self, body: bytes, root: str, listing: Listing) -> Page:
         """Read a listing. Raises `BadAnswer` when it is none."""
-        rows = fields.parse_json(body)
-        if not isinstance(rows, list):
-            raise BadAnswer(fields.error_message(body) or "JSON that is not a list of posts")
-        posts = [post for row in rows if (post := _post(row, root)) is not None]
-        return Page(tuple(posts), malformed=len(rows) - len(posts))
+        return json_rows(body).page(lambda row: _post(row, root))
 
     def count_request(self, search: str) -> Request | None:
         """Ask how many posts match."""
@@ -51,7 +50,7 @@ class Danbooru:
 
     def parse_count(self, body: bytes) -> int | None:
         """How many posts match, if the answer says so."""
-        content = fields.parse_json(body)
+        content = json_content(body)
         counts = content.get("counts") if isinstance(content, dict) else None
         return fields.integer(counts.get("posts")) if isinstance(counts, dict) else None
 
@@ -63,8 +62,9 @@ class Danbooru:
         return credentials.login, credentials.secret
 
 
-def _post(row: object, root: str) -> Post | None:
-    if not isinstance(row, dict) or (post_id := fields.post_number(row.get("id"))) is None:
+def _post(row: Row, root: str) -> Post | None:
+    post_id = fields.post_number(row.get("id"))
+    if post_id is None:
         return None
     tags = {kind: fields.tag_names(row.get(f"tag_string_{kind}")) for kind in _TAG_KINDS}
     if not any(tags.values()):

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from crawler import fields
-from crawler.records import BadAnswer, Credentials, Listing, Page, Post, Rating, Request
-from crawler.sites.xml import read_xml, rows_of
+from crawler.records import Credentials, Listing, Page, Post, Rating, Request
+from crawler.sites.rows import Row, json_rows, xml_rows, xml_total
 
 _TIME = "%a %b %d %H:%M:%S %z %Y"
 _WORDS: tuple[Rating, ...] = ("general", "sensitive", "questionable", "explicit")
@@ -29,6 +28,8 @@ class Gelbooru:
     kind: str = "gelbooru"
     listings: tuple[Listing, ...] = ("xml", "json")
     page_size: int = 100
+    newest_first: str = "sort:id:desc"
+    credentials: str = "user_id:api_key"
 
     def search(self, tags: str, ratings: tuple[Rating, ...]) -> str:
         """The tag query without the other ratings: `safe` and `general` are said by neither."""
@@ -50,11 +51,7 @@ class Gelbooru:
         """Read a listing. Raises `BadAnswer` when it is none."""
         if listing == "json":
             return _json_page(body, root)
-        content = read_xml(body)
-        if content.tag != "posts":
-            reason = content.get("reason") or content.text
-            raise BadAnswer(fields.text(reason)[:200] or "XML that is not a list of posts")
-        return _page(rows_of(content), root, fields.integer(content.get("count")))
+        return xml_rows(body).page(lambda row: _post(row, root))
 
     def count_request(self, search: str) -> Request | None:
         """The XML listing says how many posts match."""
@@ -62,7 +59,7 @@ class Gelbooru:
 
     def parse_count(self, body: bytes) -> int | None:
         """The `count` of the XML listing."""
-        return fields.integer(read_xml(body).get("count"))
+        return xml_total(body)
 
     def login_params(self, credentials: Credentials) -> dict[str, str]:
         """The account's number and its key."""
@@ -76,32 +73,15 @@ def _json_page(body: bytes, root: str) -> Page:
     if not body.strip():
         # What some of these sites send when nothing matches.
         return Page(())
-    content = fields.parse_json(body)
-    total = None
-    if isinstance(content, dict) and ("@attributes" in content or "post" in content):
-        attributes = content.get("@attributes")
-        total = fields.integer(attributes.get("count")) if isinstance(attributes, dict) else None
-        content = content.get("post", [])
-        content = [content] if isinstance(content, dict) else content
-    if not isinstance(content, list):
-        raise BadAnswer(fields.error_message(body) or "JSON that is not a list of posts")
-    rows = [_unescaped(row) if isinstance(row, dict) else {} for row in content]
-    return _page(rows, root, total)
+    return json_rows(body).page(lambda row: _post(_unescaped(row), root))
 
 
-def _unescaped(row: dict[str, object]) -> dict[str, object]:
+def _unescaped(row: Row) -> Row:
     tags = row.get("tags")
-    return row | {"tags": html.unescape(tags)} if isinstance(tags, str) else row
+    return {**row, "tags": html.unescape(tags)} if isinstance(tags, str) else row
 
 
-def _page(
-    rows: list[dict[str, str]] | list[dict[str, object]], root: str, total: int | None
-) -> Page:
-    posts = [post for row in rows if (post := _post(row, root)) is not None]
-    return Page(tuple(posts), malformed=len(rows) - len(posts), total=total)
-
-
-def _post(row: Mapping[str, object], root: str) -> Post | None:
+def _post(row: Row, root: str) -> Post | None:
     post_id = fields.post_number(row.get("id"))
     if post_id is None:
         return None
@@ -137,7 +117,7 @@ def _rating(word: str) -> Rating | None:
     return letters.get(word[:1])
 
 
-def _built_url(row: Mapping[str, object], root: str) -> str | None:
+def _built_url(row: Row, root: str) -> str | None:
     """Older rows name a directory and an image instead of a URL."""
     directory, image = str(row.get("directory", "")), str(row.get("image", ""))
     if not _DIRECTORY.fullmatch(directory) or not _IMAGE.fullmatch(image):

@@ -160,7 +160,11 @@ def test_searches() -> None:
     assert moebooru.search("a", ("general",)) == "a rating:s"
     assert moebooru.search("a", ("general", "explicit")) == "a -rating:q"
     assert moebooru.search("a", ("general", "questionable", "explicit")) == "a"
-    assert moebooru.request("a", 7, 100, "html").params["tags"] == "a id:<7"
+    assert moebooru.request("a", 7, 100, "json").params["tags"] == "a id:<7"
+    # By itself the HTML page lists by the time of release.
+    assert moebooru.request("a", 7, 100, "html").params["tags"] == "a id:<7 order:id_desc"
+    search = moebooru.request("a order:id_desc", None, 100, "html").params["tags"]
+    assert search == "a order:id_desc"
     with pytest.raises(UserError, match="sensitive"):
         moebooru.search("a", ("sensitive",))
     expected = "a -rating:sensitive -rating:questionable -rating:explicit"
