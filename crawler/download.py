@@ -6,19 +6,21 @@ import errno
 import hashlib
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from crawler.arrival import MISMATCH, NOTHING_EXPECTED, UNCONFIRMED, Expected, what_arrived
 from crawler.client import Client, PassingFault, Refused, read_chunks
 from crawler.picture import HEADER_EXTENSIONS, Header, read_header
 from crawler.policy import Policy
 from crawler.records import Variant
 from manifest.files import no_space
 
-MISMATCHES_TO_BELIEVE = 3
+TIMES_TO_BELIEVE = 3
 SLOWEST_BYTES_PER_S = 2_000
 LONGEST_FILE_S = 600.0
 
@@ -32,6 +34,7 @@ class Task:
     url: str
     variant: Variant
     md5: str | None
+    expected: Expected = NOTHING_EXPECTED
 
     @property
     def key(self) -> str:
@@ -41,7 +44,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: done with a file, or skipped or failed for a reason."""
+    """How a task ended: done with a file, or skipped or failed for a reason.
+
+    `digest`: the md5 of the picture that came, where nothing says that it is right; `words`: what
+    the site said in place of a file.
+    """
 
     task: Task
     status: Literal["done", "skipped", "failed"]
@@ -50,6 +57,8 @@ class Outcome:
     header: Header | None = None
     size: int = 0
     fetched_bytes: int = 0
+    digest: str = ""
+    words: str = ""
 
 
 class Store:
@@ -94,32 +103,43 @@ class Store:
 def download(task: Task, client: Client, store: Store, policy: Policy) -> Outcome:
     """Fetch and check one file. Raises `Unavailable` or `Stopped` when the crawl cannot go on."""
     if task.md5 is not None and task.variant == "original" and (found := store.find(task.md5)):
-        path, header = found
-        return _done(task, store, path, header, path.stat().st_size, 0)
+        return _done(task, store, *found, found[0].stat().st_size, 0)
     part = store.parts / f"{hashlib.sha256(task.key.encode()).hexdigest()[:32]}.part"
-    fetched = mismatches = attempt = 0
+    fetched = attempt = 0
+    strange: Counter[str] = Counter()
     try:
         while True:
+            digest, words, header = "", "", None
             try:
                 digest, size = _fetch(task.url, client, part, policy.max_file_bytes)
                 fetched += size
-                if task.md5 in (None, digest) or task.variant != "original":
-                    return _checked(task, store, policy, part, digest, size, fetched)
-                mismatches += 1
-                fault: Exception = PassingFault("md5 mismatch")
-                if mismatches >= MISMATCHES_TO_BELIEVE:
-                    return Outcome(task, "failed", "md5 mismatch", fetched_bytes=fetched)
+                with part.open("rb") as file:
+                    header = read_header(file)
+                    right = task.variant == "original" and task.md5 == digest
+                    other = (
+                        None if right else what_arrived(file, header, task.variant, task.expected)
+                    )
+                if other is None:
+                    return _checked(task, store, policy, part, header, digest, size, fetched)
+                reason, words = other
+                strange[digest] += 1
+                if reason == MISMATCH and strange[digest] < TIMES_TO_BELIEVE:
+                    reason = UNCONFIRMED
             except PassingFault as passing:
-                fault = passing
-            if attempt >= client.retries:
-                return Outcome(task, "failed", str(fault), fetched_bytes=fetched)
+                reason, fault = str(passing), passing
+            else:
+                fault = PassingFault(reason)
+            if attempt >= client.retries or strange[digest] >= TIMES_TO_BELIEVE:
+                picture = digest if header else ""
+                return Outcome(
+                    task, "failed", reason, fetched_bytes=fetched, digest=picture, words=words
+                )
             client.back_off(attempt, fault)
             attempt += 1
     except Refused as refusal:
-        status: Literal["skipped", "failed"] = (
-            "skipped" if str(refusal) == "too large" else "failed"
-        )
-        return Outcome(task, status, str(refusal)[:80], fetched_bytes=fetched)
+        reason = f"http {refusal.status}" if refusal.status >= 400 else str(refusal)[:80]
+        status: Literal["skipped", "failed"] = "skipped" if reason == "too large" else "failed"
+        return Outcome(task, status, reason, fetched_bytes=fetched, words=str(refusal)[:200])
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_space(part) from error
@@ -158,16 +178,22 @@ def _brisk(chunks: Iterator[bytes], started: float) -> Iterator[bytes]:
 
 
 def _checked(
-    task: Task, store: Store, policy: Policy, part: Path, digest: str, size: int, fetched: int
+    task: Task,
+    store: Store,
+    policy: Policy,
+    part: Path,
+    header: Header | None,
+    digest: str,
+    size: int,
+    fetched: int,
 ) -> Outcome:
-    with part.open("rb") as file:
-        header = read_header(file)
     if header is None:
         return Outcome(task, "skipped", "not a picture", fetched_bytes=fetched)
     if header.width * header.height > policy.max_pixels:
         return Outcome(task, "skipped", "too many pixels", fetched_bytes=fetched)
     path = store.keep(part, digest, header.ext)
-    return _done(task, store, path, header, size, fetched)
+    done = _done(task, store, path, header, size, fetched)
+    return done if digest == task.md5 else replace(done, digest=digest)
 
 
 def _done(task: Task, store: Store, path: Path, header: Header, size: int, fetched: int) -> Outcome:

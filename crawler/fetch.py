@@ -12,12 +12,14 @@ import queue
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from cli.progress import Advance
+from crawler.arrival import IN_A_ROW, PLACEHOLDER, is_passing
 from crawler.client import Client
 from crawler.connect import client_for, contact_for
 from crawler.download import Outcome, Store, Task, download
@@ -26,7 +28,7 @@ from crawler.options import FetchOptions
 from crawler.policy import Policy
 from crawler.politeness import Stopped
 from crawler.queries import Query, queries_of
-from crawler.state import PASSING, State, only_one
+from crawler.state import State, only_one
 from crawler.status import summary
 from manifest.errors import Unavailable, UserError
 from manifest.workspace import Workspace
@@ -37,6 +39,9 @@ WAITING_LOW = 200
 COMMIT_EVERY = 64
 COMMIT_INTERVAL_S = 0.5
 FAULTS_IN_A_ROW = 30
+# From so few on, failures and nothing else say more about the site than about the files.
+FEWEST_IN_A_ROW = 3
+POSTS_OF_A_PLACEHOLDER = 3
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Run:
     malformed: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
+    missing: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
     def counts(self, seconds: float) -> dict[str, float]:
@@ -55,8 +61,14 @@ class Run:
             "fetched": self.fetched,
             "bytes": self.fetched_bytes,
             "malformed_rows": self.malformed,
+            "missing_files": self.missing,
             "seconds": round(seconds, 2),
         }
+
+
+def is_final(outcome: Outcome) -> bool:
+    """Whether this is a failure that no later run looks into again."""
+    return outcome.status == "failed" and not is_passing(outcome.reason)
 
 
 def fetch(options: FetchOptions) -> None:
@@ -88,8 +100,8 @@ def fetch(options: FetchOptions) -> None:
     emit_json(result | {"run": run.counts(time.monotonic() - started)})
     if len(queries) > 1 and stopped_by:
         raise Unavailable(
-            f"{len(stopped_by)} of {len(queries)} sites stopped early",
-            hint="the same command goes on where it stopped",
+            f"{len(stopped_by)} of {len(queries)} sites are not complete",
+            hint="the same command goes on",
         )
     if stopped_by:
         raise stopped_by[0]
@@ -130,7 +142,11 @@ class _Crawl:
         self._under_way: dict[str, list[Task]] = {}
         self._ended: list[Outcome] = []
         self._committed_at = time.monotonic()
-        self._faults_in_a_row = 0
+        self._malformed = 0
+        self._row: list[Outcome] = []
+        self._came = False
+        self._failed: dict[int, Outcome] = {}
+        self._strange: dict[str, list[Outcome]] = {}
         self._started = time.monotonic()
         self._bytes_before = run.fetched_bytes
 
@@ -143,9 +159,16 @@ class _Crawl:
         try:
             with progress(self._query.site, older, quiet=self._options.quiet) as advance:
                 if not self._options.records_only:
-                    self._fetch_leftovers(pool, advance)
+                    self._fetch_all(pool, advance, self._state.pending)
                 lister.start()
-                self._work(pool, advance, until_waiting=None)
+                try:
+                    self._work(pool, advance, until_waiting=None)
+                finally:
+                    self._say_malformed()
+                if not self._options.records_only:
+                    self._fetch_all(pool, advance, self._state.failed_before)
+            self._doubt(self._row if not self._came else [])
+            self._raise_for_missing()
         finally:
             self._client.stop.set()
             self._room.release()
@@ -157,8 +180,13 @@ class _Crawl:
             self._take_finished()
             self._commit()
 
-    def _fetch_leftovers(self, pool: ThreadPoolExecutor, advance: Advance) -> None:
-        for task in self._state.pending(self._query, self._policy):
+    def _fetch_all(
+        self,
+        pool: ThreadPoolExecutor,
+        advance: Advance,
+        tasks: Callable[[Query, Policy], Iterator[Task]],
+    ) -> None:
+        for task in tasks(self._query, self._policy):
             self._waiting.append(task)
             if len(self._waiting) >= WAITING_LOW:
                 self._work(pool, advance, until_waiting=WAITING_LOW // 2)
@@ -223,6 +251,7 @@ class _Crawl:
         self._pages_held += 1
         self._run.listed += len(step.posts)
         self._run.malformed += step.malformed
+        self._malformed += step.malformed
         advance(len(step.posts) - len(tasks), note=self._note())
 
     def _start_downloads(self, pool: ThreadPoolExecutor, advance: Advance) -> None:
@@ -251,18 +280,84 @@ class _Crawl:
         if outcome.reason:
             self._run.reasons[outcome.reason] += 1
         advance(1 + len(followers), note=self._note())
-        self._watch_for_a_dead_host(outcome)
+        if outcome.digest and self._is_placeholder(outcome):
+            outcome = self._failed[outcome.task.post_id]
+        self._watch_for_a_bad_day(outcome)
 
-    def _watch_for_a_dead_host(self, outcome: Outcome) -> None:
-        passing = outcome.status == "failed" and (
-            outcome.reason in PASSING or (outcome.reason or "").startswith("http 5")
-        )
-        self._faults_in_a_row = self._faults_in_a_row + 1 if passing else 0
-        if self._faults_in_a_row >= FAULTS_IN_A_ROW:
+    def _is_placeholder(self, outcome: Outcome) -> bool:
+        """Whether one picture came for posts of several md5s: it is none of theirs, then.
+
+        Fails all of them. Of a smaller variant it takes more posts: copies of a picture have one.
+        """
+        known = self._strange.get(outcome.digest)
+        if known is None:
+            known = self._strange[outcome.digest] = self._state.unverified(outcome)
+        known.append(outcome)
+        posts = len({other.task.md5 for other in known})
+        if posts < (POSTS_OF_A_PLACEHOLDER if outcome.file else 2):
+            return False
+        for other in known:
+            self._run.fetched -= other.status == "done" and other.fetched_bytes > 0
+            self._note_failure(Outcome(other.task, "failed", PLACEHOLDER, digest=other.digest))
+        known[:] = [self._failed[other.task.post_id] for other in known]
+        return True
+
+    def _note_failure(self, outcome: Outcome) -> None:
+        """A failure in place of what was noted of the task before."""
+        self._ended.append(outcome)
+        self._failed[outcome.task.post_id] = outcome
+
+    def _watch_for_a_bad_day(self, outcome: Outcome) -> None:
+        """Many failures in a row, of whatever kind, are the site's and not the files'."""
+        if outcome.status == "done":
+            self._failed.pop(outcome.task.post_id, None)
+            if outcome.fetched_bytes:
+                self._came = True
+                self._row.clear()
+        if outcome.status != "failed":
+            return
+        self._failed.setdefault(outcome.task.post_id, outcome)
+        self._row.append(outcome)
+        if len(self._row) >= FAULTS_IN_A_ROW:
+            self._doubt(self._row)
+            self._count_missing()
+            said = f" ({outcome.words})" if outcome.words else ""
             raise Unavailable(
-                f"{FAULTS_IN_A_ROW} files in a row failed, the last with: {outcome.reason}",
+                f"{len(self._row)} files in a row did not come, the last with: "
+                f"{outcome.reason}{said}",
                 where=self._query.site,
-                hint="run the same command later; it tries them again",
+                hint="run the same command later; it asks for them again",
+            )
+
+    def _doubt(self, row: list[Outcome]) -> None:
+        """Let the next run look again into failures that would be final, had one file come."""
+        for outcome in row if len(row) >= FEWEST_IN_A_ROW else []:
+            if not is_passing(self._failed.get(outcome.task.post_id, outcome).reason):
+                self._note_failure(replace(outcome, reason=f"{outcome.reason}{IN_A_ROW}"))
+
+    def _count_missing(self) -> Counter[str]:
+        """The reasons of the files that the next run will ask for again."""
+        reasons = Counter(o.reason or "" for o in self._failed.values() if is_passing(o.reason))
+        self._run.missing += reasons.total()
+        return reasons
+
+    def _raise_for_missing(self) -> None:
+        if not (reasons := self._count_missing()):
+            return
+        words = next((o.words for o in self._failed.values() if o.words), "")
+        listed = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common(5))
+        raise Unavailable(
+            f"{reasons.total()} files did not come: {listed}" + (f" ({words!r})" if words else ""),
+            where=self._query.site,
+            hint="the same command asks for them again",
+        )
+
+    def _say_malformed(self) -> None:
+        if self._malformed:
+            log.warning(
+                "%s: %d rows of the listing are damaged or no posts; they were left out",
+                self._query.site,
+                self._malformed,
             )
 
     def _take_finished(self) -> None:
@@ -273,13 +368,24 @@ class _Crawl:
             except queue.Empty:
                 return
             if isinstance(item, Future) and not item.cancelled() and item.exception() is None:
-                self._ended.append(item.result())
+                outcome = item.result()
+                # What others like it would show is not known any more; the next run will see.
+                if not (outcome.digest or is_final(outcome)):
+                    self._ended.append(outcome)
 
     def _commit(self) -> None:
         ended, self._ended = self._ended, []
         if ended:
             self._state.finish(ended)
+            self._remove_placeholders(ended)
         self._committed_at = time.monotonic()
+
+    def _remove_placeholders(self, ended: list[Outcome]) -> None:
+        for digest in {o.digest for o in ended if o.reason == PLACEHOLDER}:
+            if found := self._store.find(digest):
+                path = self._store.relative(found[0])
+                if not self._state.is_needed(path):
+                    found[0].unlink()
 
     def _note(self) -> str:
         run = self._run

@@ -73,19 +73,19 @@ class Lister:
                     self._forms[0],
                 )
                 continue
-            unique = {post.post_id: post for post in page.posts if post.post_id != below}
-            posts = [post for post in unique.values() if below is None or post.post_id < below]
+            rest = [post for post in page.posts if post.post_id != below]
+            posts = [post for post in rest if below is None or post.post_id < below]
             if page.posts and not posts:
                 raise UserError(
                     "the site ignores the bound on post ids, so the crawl would never end",
                     hint="is this the right --kind?",
                 )
             ordered = newest_first(posts)
-            astray = len(unique) - len(ordered)
+            astray = len({post.post_id for post in rest}) - len(ordered)
             if astray and not self._asks_for_order:
                 self._asks_for_order = True
                 continue
-            if astray > max(1, len(unique) // 10):
+            if astray > max(1, len(rest) // 10):
                 raise UserError(
                     "the site does not list posts by id, so the crawl could miss some",
                     hint="do the tags ask for another order?",
@@ -275,10 +275,10 @@ def _descend(
 
 
 def newest_first(posts: Sequence[Post]) -> list[Post]:
-    """The posts, of distinct ids, without the fewest that keep the ids from falling."""
+    """The posts without the fewest that keep the ids from falling from each to the next."""
+    if not posts:
+        return []
     ids = [post.post_id for post in posts]
-    if ids == sorted(ids, reverse=True):
-        return list(posts)
     ends: list[int] = []  # ends[n]: the negated lowest id in which n + 1 posts can end
     before: list[int] = []
     places: list[int] = []

@@ -39,6 +39,28 @@ def read_header(file: BinaryIO) -> Header | None:
     return None
 
 
+def is_whole(file: BinaryIO, header: Header) -> bool:
+    """Whether the file has the end that its type calls for, so that it was not cut off."""
+    file.seek(0)
+    match header.ext:
+        case "png":
+            file.seek(8)
+            while len(start := file.read(8)) == 8:
+                if start[4:] == b"IEND":
+                    return True
+                file.seek(int.from_bytes(start[:4], "big") + 4, 1)
+            return False
+        case "webp":
+            promised = int.from_bytes(file.read(8)[4:], "little") + 8
+            return file.seek(0, 2) >= promised
+        case "gif":
+            return file.read().rstrip(b"\0").endswith(b";")
+        case _:
+            content = file.read()
+            # No end mark occurs inside the compressed data; a thumbnail has its own before them.
+            return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
+
+
 def _jpeg(file: BinaryIO) -> Header | None:
     file.seek(2)
     while True:

@@ -6,9 +6,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crawler.arrival import LASTING, Expected
 from crawler.download import Outcome, Task
 from crawler.listing import Progress, Step
 from crawler.policy import Policy
@@ -19,10 +21,6 @@ from manifest import locks
 from manifest.errors import UserError
 from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
 
-PASSING = (
-    "timeout", "no connection", "truncated", "empty file", "bad certificate", "http 408",
-    "http 420", "http 421", "http 429",
-)  # fmt: skip
 _CHUNK = 500
 
 _UPSERT = """
@@ -58,6 +56,7 @@ class State:
             self.connection.execute("PRAGMA synchronous = NORMAL")
             self.connection.executescript(CRAWL_SCHEMA)
             self.connection.execute(f"PRAGMA user_version = {CRAWL_SCHEMA_VERSION}")
+            self.connection.execute("CREATE TEMP TABLE again (post_id INTEGER PRIMARY KEY)")
         except sqlite3.DatabaseError as error:
             self.connection.close()
             raise UserError(f"cannot be used: {error}", where=str(self.path)) from None
@@ -113,7 +112,7 @@ class State:
         return self._tasks(
             query.site,
             policy.ratings,
-            "AND post_id IN (SELECT value FROM json_each(?))",
+            "status = 'listed' AND post_id IN (SELECT value FROM json_each(?))",
             (json.dumps([post.post_id for post in step.posts]),),
         )
 
@@ -155,22 +154,30 @@ class State:
         )
 
     def pending(self, query: Query, policy: Policy) -> Iterator[Task]:
-        """Files that an earlier run listed and did not get, its passing failures included."""
-        marks, ratings = (", ".join("?" * len(some)) for some in (PASSING, policy.ratings))
+        """Files that an earlier run listed and never asked for; notes those that it failed to get.
+
+        Those come last, from `failed_before`: should they fail again, the rest is there.
+        """
+        marks, ratings = (", ".join("?" * len(some)) for some in (LASTING, policy.ratings))
+        self.connection.execute("DELETE FROM temp.again")
         self.connection.execute(
             # The inner query reads the index alone, however many posts have failed for good.
-            "UPDATE posts SET status = 'listed', reason = NULL WHERE rowid IN "
+            "INSERT INTO temp.again SELECT post_id FROM posts WHERE rowid IN "
             "(SELECT rowid FROM posts WHERE site = ? AND status = 'failed' "
-            f"AND (reason IN ({marks}) OR reason GLOB 'http 5*')) AND rating IN ({ratings})",
-            (query.site, *PASSING, *policy.ratings),
+            f"AND reason NOT IN ({marks})) AND rating IN ({ratings})",
+            (query.site, *LASTING, *policy.ratings),
         )
+        return self._downwards(query, policy, "status = 'listed'")
+
+    def failed_before(self, query: Query, policy: Policy) -> Iterator[Task]:
+        """Files that did not come in an earlier run for a passing fault, and not yet in this."""
+        where = "status = 'failed' AND post_id IN (SELECT post_id FROM temp.again)"
+        return self._downwards(query, policy, where)
+
+    def _downwards(self, query: Query, policy: Policy, where: str) -> Iterator[Task]:
         below = 2**62
-        while tasks := self._tasks(
-            query.site,
-            policy.ratings,
-            "AND post_id < ? ORDER BY post_id DESC LIMIT ?",
-            (below, _CHUNK),
-        ):
+        where += " AND post_id < ? ORDER BY post_id DESC LIMIT ?"
+        while tasks := self._tasks(query.site, policy.ratings, where, (below, _CHUNK)):
             below = tasks[-1].post_id
             yield from tasks
 
@@ -179,11 +186,33 @@ class State:
     ) -> list[Task]:
         marks = ", ".join("?" * len(ratings))
         rows = self.connection.execute(
-            "SELECT post_id, file_url, variant, md5 FROM posts WHERE site = ? "
-            f"AND status = 'listed' AND rating IN ({marks}) {where}",
+            "SELECT post_id, file_url, variant, md5, file_ext, file_size, width, height "
+            f"FROM posts WHERE site = ? AND rating IN ({marks}) AND {where}",
             (site, *ratings, *values),
         )
-        return sorted((Task(site, *row) for row in rows), key=lambda task: -task.post_id)
+        tasks = (
+            Task(site, post_id, url, variant, md5, Expected(ext or "", size, width, height))
+            for post_id, url, variant, md5, ext, size, width, height in rows
+        )
+        return sorted(tasks, key=lambda task: -task.post_id)
+
+    def unverified(self, outcome: Outcome) -> list[Outcome]:
+        """Other posts of the site whose smaller variant is that very file."""
+        rows = self.connection.execute(
+            "SELECT post_id, file_url, variant, md5 FROM posts WHERE file = ? AND site = ? "
+            "AND post_id <> ? AND status = 'done' AND variant <> 'original'",
+            (outcome.file, outcome.task.site, outcome.task.post_id),
+        )
+        site = outcome.task.site
+        return [
+            replace(outcome, task=Task(site, post_id, url, variant, md5))
+            for post_id, url, variant, md5 in rows
+        ]
+
+    def is_needed(self, file: str) -> bool:
+        """Whether a post counts on a file."""
+        query = "SELECT 1 FROM posts WHERE file = ? AND status = 'done'"
+        return self.connection.execute(query, (file,)).fetchone() is not None
 
     def finish(self, outcomes: Iterable[Outcome]) -> None:
         """Record how files ended, in one transaction."""
@@ -208,6 +237,9 @@ class State:
                 "width = coalesce(?, width), height = coalesce(?, height) "
                 "WHERE site = ? AND post_id = ?",
                 rows,
+            )
+            self.connection.executemany(
+                "DELETE FROM temp.again WHERE post_id = ?", [(row[-1],) for row in rows]
             )
 
     def note(self, what: str) -> None:

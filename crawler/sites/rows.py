@@ -28,6 +28,7 @@ _JSON_FIELD = re.compile(r'"(?:id|rating|md5|hash|tags|tag_string|file_url)"')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _JSON_TOTAL = re.compile(r'"count"\s*:\s*"?([0-9]{1,15})')
 _XML_PROLOGUE = re.compile(r"<\?xml[^>]*\?>")
+_XML_OPENING = re.compile(r"""<posts(?:\s+\w+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*>""")
 _XML_ROW = re.compile(r"<post(?=[\s/>])")
 _XML_WHOLE_ROW = re.compile(
     r"""<post(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*(?:/>|>.*?</post\s*>)""", re.S
@@ -224,7 +225,7 @@ def _salvaged_xml(text: str, body: bytes) -> Rows:
     if not starts:
         raise BadAnswer(what_is(body))
     rows: list[Row | None] = []
-    opening = re.search(r"<posts\b[^>]*>", text[: starts[0]])
+    opening = _XML_OPENING.search(text, 0, starts[0])
     rows += [None] * _lost_in_xml(text[opening.end() if opening else 0 : starts[0]], first=True)
     for start, following in zip(starts, [*starts[1:], end], strict=True):
         whole = _XML_WHOLE_ROW.match(text, start, following)

@@ -16,6 +16,8 @@ CLOUDFLARE_PAGE = (
 HTML_PAGE = (
     b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Back soon</body></html>"
 )
+NO_KEY = b'"Missing authentication. See the page about the API for more information"'
+WORDS = b'{"success":false,"message":"You must be logged in to see this"}'
 
 
 @dataclass(frozen=True)

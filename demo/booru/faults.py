@@ -16,11 +16,11 @@ LISTING_FAULTS = (
 )  # fmt: skip
 FILE_FAULTS = (
     "http_429", "http_500", "http_503", "html", "slow", "truncated", "long_length", "short_length",
-    "corrupt", "redirect",
+    "corrupt", "redirect", "placeholder", "words", "cut_picture",
 )  # fmt: skip
 STANDING_FAULTS = (
     "lying_rating", "arrivals", "cloudflare_library_agents", "cloudflare", "private_redirect",
-    "closed_api", "bare_html",
+    "closed_api", "bare_html", "wants_key", "control_character", "by_release",
 )  # fmt: skip
 CONTENT_FAULTS = (
     "hidden", "unlisted", "deleted", "without_url", "wrong_md5", "other_types", "odd_pictures",
@@ -29,10 +29,15 @@ CONTENT_FAULTS = (
 FAULTS = tuple(
     dict.fromkeys((*LISTING_FAULTS, *FILE_FAULTS, *STANDING_FAULTS, *CONTENT_FAULTS))
 )  # fmt: skip
-FATAL_FAULTS = ("cloudflare", "private_redirect", "closed_api", "bare_html")
+FATAL_FAULTS = (
+    "cloudflare", "private_redirect", "closed_api", "bare_html", "wants_key", "control_character",
+)  # fmt: skip
 """Faults that end a crawl or change what it can get; not part of "all".
 
-`closed_api`: 403 for the API. `bare_html`: Moebooru's HTML without the rows in its script."""
+`closed_api`: 403 for the API. `bare_html`: Moebooru's HTML without the rows in its script.
+`wants_key`: 200 and words in place of a listing, unless a login is sent. `control_character`: a raw
+one in a tag of the first row of each listing. And one that a crawl survives, `by_release`:
+Moebooru's HTML lists some posts later than their ids, as the real one does with held posts."""
 
 
 class Faults:

@@ -60,6 +60,8 @@ class Moebooru:
                 return as_json({"success": False, "reason": reason}, 500)
             lying = "lying_rating" in faults
             found = catalogue.search(query, ratings=RATING_WORDS, lying=lying)
+            if path == "/post" and "by_release" in faults and "order:" not in query:
+                found = sorted(found, key=_released)
             limit = _number(
                 _metatag(query, "limit") or params.get("limit"), DEFAULT_LIMIT, MAX_LIMIT
             )
@@ -81,6 +83,11 @@ class Moebooru:
                 return Answer(post.jpeg, content_type="image/jpeg", md5=post.md5)
             return as_file(post)
         return None
+
+
+def _released(post: BooruPost) -> int:
+    """Every seventh post was held for a while."""
+    return -post.post_id - (10 if post.post_id % 7 == 0 else 0)
 
 
 def _row(post: BooruPost, root: str) -> dict[str, Any]:

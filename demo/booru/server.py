@@ -12,12 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from demo.booru.answers import CLOUDFLARE_PAGE, HTML_PAGE, Answer, BooruKind
+from demo.booru.answers import CLOUDFLARE_PAGE, HTML_PAGE, NO_KEY, WORDS, Answer, BooruKind
 from demo.booru.danbooru import Danbooru
 from demo.booru.faults import Faults, Lane
 from demo.booru.gelbooru import Gelbooru
 from demo.booru.moebooru import Moebooru
 from demo.booru.posts import BooruPost, Catalogue
+from demo.booru.samples import png
 
 Kind = Literal["danbooru", "moebooru", "gelbooru"]
 KINDS: dict[Kind, type[BooruKind]] = {
@@ -25,6 +26,7 @@ KINDS: dict[Kind, type[BooruKind]] = {
     "moebooru": Moebooru,
     "gelbooru": Gelbooru,
 }
+PLACEHOLDER = png(b"nothing to see here")
 PRIVATE_URL = "http://127.0.0.2:9/x.png"
 LIBRARY_AGENTS = ("python-requests/", "python-urllib3/", "Python-urllib/", "Mozilla/")
 
@@ -132,10 +134,16 @@ class _Handler(BaseHTTPRequestHandler):
         if "private_redirect" in names and lane == "file":
             self._send(Answer(b"", 302, headers={"Location": PRIVATE_URL}))
             return
+        if "wants_key" in names and lane == "listing" and not self._has_login(params):
+            self._send(Answer(NO_KEY))
+            return
         if "arrivals" in names and lane == "listing":
             stand_in.catalogue.arrive()
         fault = None if moved else stand_in.faults.draw(lane, self.path)
         self._answer(fault, path, params, lane)
+
+    def _has_login(self, params: Mapping[str, str]) -> bool:
+        return "Authorization" in self.headers or bool({"api_key", "password_hash"} & set(params))
 
     def _answer(self, fault: str | None, path: str, params: Mapping[str, str], lane: Lane) -> None:
         stand_in = self.server.stand_in
@@ -155,12 +163,14 @@ class _Handler(BaseHTTPRequestHandler):
         answer = stand_in.booru.answer(stand_in.catalogue, stand_in.url, path, params, names)
         if answer is None:
             answer = Answer(HTML_PAGE, 404, "text/html")
-        if fault == "cut_off":
+        if "control_character" in names and lane == "listing":
+            answer = replace(answer, body=answer.body.replace(b"solo", b"so\x0blo", 1))
+        if fault in ("cut_off", "cut_picture"):
             answer = replace(answer, body=answer.body[: len(answer.body) // 2])
         if fault == "corrupt" and answer.body:
             answer = replace(answer, body=answer.body[:-1] + bytes([answer.body[-1] ^ 1]))
         self._send(answer, fault)
-        whole = fault not in ("corrupt", "truncated", "long_length", "short_length")
+        whole = fault not in ("corrupt", "truncated", "long_length", "short_length", "cut_picture")
         if answer.md5 and whole:
             with stand_in.lock:
                 stand_in.files_sent[answer.md5] += 1
@@ -205,6 +215,10 @@ def _instead(fault: str | None, url: str, retry_after_s: int | None) -> Answer |
             return Answer(b'{"success":false}', int(fault.removeprefix("http_")))
         case "empty_body":
             return Answer(b"")
+        case "words":
+            return Answer(WORDS)
+        case "placeholder":
+            return Answer(PLACEHOLDER, content_type="image/png")
         case "html":
             return Answer(HTML_PAGE, content_type="text/html; charset=utf-8")
         case "redirect":

@@ -144,6 +144,7 @@ PIECES = st.sampled_from(
 @example(form=("gelbooru", "xml"), where=0.5, length=2000, piece=b"")
 @example(form=("danbooru", "json"), where=0.5, length=3000, piece=b"")
 @example(form=("gelbooru", "xml"), where=66 / 3290, length=1, piece=b"]")
+@example(form=("gelbooru", "xml"), where=0.013671875, length=7, piece=b"")
 @example(form=("gelbooru", "json"), where=0.375, length=200, piece=b"")
 def test_one_damage_never_costs_a_row_in_silence(
     form: tuple[str, str], where: float, length: int, piece: bytes
