@@ -132,7 +132,7 @@ class _Crawl:
     ) -> None:
         self._query, self._options, self._state, self._store = query, options, state, store
         self._client, self._run = client, run
-        self._policy = Policy.of(options)
+        self._policy = Policy.of(options, query)
         self._inbox: queue.SimpleQueue[Step | Exception | Future[Outcome] | None] = (
             queue.SimpleQueue()
         )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cli import emit_json, explain_dry_run
 from crawler.options import ForgetOptions
+from crawler.queries import tag_name
 from crawler.state import State, only_one
 from manifest.errors import UserError
 from manifest.workspace import Workspace
@@ -67,8 +68,8 @@ def forget(options: ForgetOptions) -> None:
 
 def _named(options: ForgetOptions) -> list[tuple[str, str]]:
     """The tombstones asked for, as (kind, value)."""
-    named = [("artist", _tag(name)) for name in options.artist]
-    named += [("tag", _tag(name)) for name in options.tag]
+    named = [("artist", tag_name(name, "--artist")) for name in options.artist]
+    named += [("tag", tag_name(name, "--tag")) for name in options.tag]
     for post in options.post:
         site, _, number = post.rpartition(":")
         if not site or not (number.isascii() and number.isdigit()) or len(number) > 15:
@@ -77,13 +78,6 @@ def _named(options: ForgetOptions) -> list[tuple[str, str]]:
     if not named:
         raise UserError("say what to forget", hint="--artist, --post or --tag")
     return named
-
-
-def _tag(name: str) -> str:
-    tag = "_".join(name.lower().split())
-    if not tag:
-        raise UserError("an empty name forgets nothing", where="--artist or --tag")
-    return tag
 
 
 def _rows(state: State, named: list[tuple[str, str]]) -> list[_Row]:

@@ -98,11 +98,8 @@ class Lister:
         if self._asks_for_order and kind.newest_first not in search:
             search = f"{search} {kind.newest_first}".strip()
         request = kind.request(search, below, count, form)
-        params = dict(request.params)
-        basic = None
-        if query.credentials is not None:
-            params |= kind.login_params(query.credentials)
-            basic = kind.login_basic(query.credentials)
+        login, basic = query.login
+        params = {**request.params, **login}
         attempt = empty = 0
         answers: Counter[int] = Counter()
         while True:

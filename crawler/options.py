@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from cli.options import CommonOptions
@@ -22,6 +23,12 @@ class QueryOptions(CommonOptions):
 
     tags: str | None = None
     """Tags to search for, in the site's own syntax; default: one that suits faces."""
+
+    also: tuple[str, ...] = ()
+    """Further tags that every post must carry; checked on each where a site takes no more tags."""
+
+    without: tuple[str, ...] = ()
+    """Tags that no post may carry (a blacklist; * stands for anything), checked on every post."""
 
     rating: tuple[RatingChoice, ...] = ("general",)
     """Ratings to take; asked of the site and checked on every post."""
@@ -77,7 +84,16 @@ class FetchOptions(QueryOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanOptions(QueryOptions):
-    """Say how many requests, files, bytes and seconds `fetch` would take."""
+    """Say how many requests, files, bytes and seconds `fetch` would take, and which classes."""
+
+    by_class: bool = False
+    """Ask the site how many posts it has of each class of the vocabulary: a request for each."""
+
+    vocabulary: Path | None = None
+    """A vocabulary TOML of your own; default: manifest/vocabulary.toml."""
+
+    rare: int = 50
+    """Classes that would get fewer posts than this are named, with the command that gets more."""
 
 
 @dataclass(frozen=True, kw_only=True)

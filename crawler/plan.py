@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
-from cli import emit_json, explain_dry_run, next_step
+from cli import emit_json, explain_dry_run, next_step, progress
 from crawler.client import Client, PassingFault, Refused
 from crawler.connect import client_for, contact_for
 from crawler.listing import Lister, Progress
 from crawler.options import PlanOptions
 from crawler.policy import Policy
-from crawler.queries import Query, queries_of
+from crawler.queries import Query, fitted, queries_of
 from crawler.records import BadAnswer, Post
 from crawler.spans import Spans
 from crawler.state import State
 from manifest.errors import UserError
+from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
 from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ def plan(options: PlanOptions) -> None:
         return
     agent = contact_for(options, queries)
     raw = Workspace(options.workspace).raw
+    vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     sites: dict[str, Any] = {}
     for query in queries:
         begun = Progress(Spans())
@@ -40,14 +44,19 @@ def plan(options: PlanOptions) -> None:
             with closing(State(raw)) as state:
                 begun = state.progress(query)
         with closing(client_for(query, options, agent)) as client:
-            sites[query.site] = _plan(query, options, client, begun)
-        log.info("%s", _sentence(query.site, sites[query.site]))
+            found = sites[query.site] = _plan(query, options, client, begun, vocabulary)
+            log.info("%s", _sentence(query.site, found))
+            _say_classes(query, found["classes"], options.rare)
+            if options.by_class:
+                found["on_site"] = _on_site(query, options, client, vocabulary)
     emit_json({"sites": sites})
     next_step("python -m crawler fetch (with the same options)")
 
 
-def _plan(query: Query, options: PlanOptions, client: Client, begun: Progress) -> dict[str, Any]:
-    policy = Policy.of(options)
+def _plan(
+    query: Query, options: PlanOptions, client: Client, begun: Progress, vocabulary: Vocabulary
+) -> dict[str, Any]:
+    policy = Policy.of(options, query)
     page = Lister(client, query, query.forms).page(None, query.kind.page_size)
     total = page.total if page.total is not None else _count(query, client)
     posts = max(0, options.limit - begun.listed) if options.limit else None
@@ -75,7 +84,81 @@ def _plan(query: Query, options: PlanOptions, client: Client, begun: Progress) -
         "bytes": round(files * mean_bytes),
         "bytes_guessed_from_pixels": any(post.file_size is None for post in wanted),
         "seconds_at_least": round(seconds),
+        "classes": _classes(wanted, posts / max(1, len(page.posts)), vocabulary),
+        "malformed_rows": page.malformed,
     }
+
+
+def _classes(posts: Sequence[Post], scale: float, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Files by group and class, told by one page; a flag has its "yes" only."""
+    read = [vocabulary.read_tags(post.tags.get("general", ())) for post in posts]
+    return {
+        group.name: {
+            name: round(scale * sum(values[group.name] == name for values in read))
+            for name in _wanted_classes(group)
+        }
+        for group in vocabulary
+    }
+
+
+def _wanted_classes(group: Group) -> tuple[str, ...]:
+    return ("1",) if group.kind == "flag" else group.classes
+
+
+def _say_classes(query: Query, classes: dict[str, dict[str, int]], rare: int) -> None:
+    """The classes in one line for each group, all flags in one, and how to get more of the rare."""
+    flags: dict[str, int] = {}
+    for group, counts in classes.items():
+        if list(counts) == ["1"]:
+            flags[group] = counts["1"]
+        else:
+            log.info("%s: about %s by %s", query.site, _listed(counts), group)
+    log.info("%s: about %s", query.site, _listed(flags))
+    few = [
+        name if name != "1" else group
+        for group, counts in classes.items()
+        for name, count in counts.items()
+        if count < rare
+    ]
+    if few:
+        log.info(
+            "%s: %d classes would get fewer than %d files (--by-class: how many posts there are); "
+            "to fill one: python -m crawler fetch --site %s --kind %s --also TAG",
+            *(query.site, len(few), rare, query.root, query.kind.kind),
+        )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _on_site(
+    query: Query, options: PlanOptions, client: Client, vocabulary: Vocabulary
+) -> dict[str, dict[str, Any]]:
+    """By group and class: the site's tag and how many posts it has beside what else is asked for.
+
+    One request for each class, and a further one for each spelling that the site does not know.
+    """
+    wanted = [(group, name) for group in vocabulary for name in _wanted_classes(group)]
+    log.info("%s: asking for %d classes, a request for each", query.site, len(wanted))
+    found: dict[str, dict[str, Any]] = {group.name: {} for group in vocabulary}
+    with progress(query.site, len(wanted), quiet=options.quiet) as advance:
+        for group, name in wanted:
+            best: dict[str, Any] = {"tag": None, "posts": None}
+            for tag in group.tags.get(name, ()):
+                also = tuple(dict.fromkeys((tag, *options.also)))
+                tags, _ = fitted(query.kind, options.tags, also, query.without)
+                count = _count(replace(query, tags=tags), client)
+                if count is not None and (best["posts"] is None or count > best["posts"]):
+                    best = {"tag": tag, "posts": count}
+                if count:
+                    break
+            found[group.name][name] = best
+            advance()
+    for group_name, classes in found.items():
+        counts = {c["tag"]: c["posts"] for c in classes.values() if c["posts"] is not None}
+        log.info("%s: on the site, %s: %s", query.site, group_name, _listed(counts) or "not told")
+    return found
 
 
 def _bytes(post: Post) -> float:
@@ -85,11 +168,13 @@ def _bytes(post: Post) -> float:
 
 
 def _count(query: Query, client: Client) -> int | None:
-    request = query.kind.count_request(query.kind.search(query.tags, query.ratings))
+    request = query.kind.count_request(query.search)
     if request is None:
         return None
     try:
-        return query.kind.parse_count(client.listing(query.root + request.path, request.params))
+        params, basic = query.login
+        url = query.root + request.path
+        return query.kind.parse_count(client.listing(url, {**request.params, **params}, basic))
     except (BadAnswer, PassingFault, Refused) as error:
         log.warning("%s does not say how many posts match (%s)", query.site, error)
         return None

@@ -28,12 +28,20 @@ KNOWN_HOSTS = {
     "safebooru.org": "gelbooru",
     "gelbooru.com": "gelbooru",
 }
+# What is said of a post and is no tag; asked of the site, and not counted by Danbooru.
+_FREE = re.compile(
+    r"-?(?:rating|id|status|date|age|filesize|filetype|ext|parent|child|md5|width|height|duration"
+    r"|mpixels|ratio|score|favcount|tagcount|pixiv|pixiv_id|source|order|sort):\S"
+)
 _ORDER = re.compile(r"(?:^|\s)-?(order|sort|limit|page):(?!id(?:_desc|:desc)?(?:\s|$))", re.I)
 
 
 @dataclass(frozen=True)
 class Query:
-    """One search on one site; site, tags and ratings name its saved cursor."""
+    """One search on one site; site, key and ratings name its saved cursor.
+
+    `tags` are asked of the site; `also` and `without` are looked for in every row.
+    """
 
     site: str
     root: str
@@ -42,11 +50,27 @@ class Query:
     ratings: tuple[Rating, ...]
     forms: tuple[Listing, ...]
     credentials: Credentials | None = None
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The tags asked for and looked for, as one text."""
+        return " ".join(
+            [self.tags, *(f"+{t}" for t in self.also), *(f"-{t}" for t in self.without)]
+        )
 
     @property
     def search(self) -> str:
         """What the site is asked for."""
         return self.kind.search(self.tags, self.ratings)
+
+    @property
+    def login(self) -> tuple[dict[str, str], tuple[str, str] | None]:
+        """The credentials as query parameters and for HTTP Basic, as the kind wants them."""
+        if self.credentials is None:
+            return {}, None
+        return self.kind.login_params(self.credentials), self.kind.login_basic(self.credentials)
 
 
 def queries_of(options: QueryOptions) -> list[Query]:
@@ -75,11 +99,17 @@ def _check_numbers(options: QueryOptions) -> None:
 def _query(site: str, options: QueryOptions) -> Query:
     root, host = _root_and_host(site)
     kind = KINDS[_kind_name(options.kind, host)]
-    tags = " ".join((DEFAULT_TAGS[kind.kind] if options.tags is None else options.tags).split())
-    if found := _ORDER.search(tags):
-        raise UserError(
-            f"{found[1]}: cannot be searched for", where="--tags", hint="the crawl walks by post id"
-        )
+    also, without = tag_names(options.also, "--also"), tag_names(options.without, "--without")
+    if both := set(also) & set(without):
+        raise UserError(f"{min(both)} is in --also and in --without")
+    for where, terms in (("--tags", options.tags or ""), ("--also", " ".join(also))):
+        if found := _ORDER.search(terms):
+            raise UserError(
+                f"{found[1]}: cannot be searched for",
+                where=where,
+                hint="the crawl walks by post id",
+            )
+    tags, also = fitted(kind, options.tags, also, without)
     if not options.rating:
         raise UserError("name at least one rating", where="--rating")
     ratings = tuple(dict.fromkeys(options.rating))
@@ -92,7 +122,46 @@ def _query(site: str, options: QueryOptions) -> Query:
             hint=f"one of: auto, {', '.join(kind.listings)}",
         )
     name = options.name or urlsplit(root).netloc
-    return Query(name, root, kind, tags, ratings, forms, _credentials(root, host))
+    without = tuple(tag for tag in without if not _FREE.match(tag))
+    login = _credentials(root, host)
+    return Query(name, root, kind, tags, ratings, forms, login, also, without)
+
+
+def fitted(
+    kind: SiteKind, tags: str | None, also: tuple[str, ...], without: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """The tags to ask a site for, as many as it takes, and those of `also` left to look for.
+
+    The user's `tags` are all asked for, as they are. The default ones (None) come after `also`,
+    which names fewer posts; what of them finds no place is looked for too. `without` gets what room
+    is left; it is looked for in any case.
+    """
+    sent = (tags or "").split()
+    further = [*also, *(DEFAULT_TAGS[kind.kind].split() if tags is None else [])]
+    free = [tag for tag in further if _FREE.match(tag)] + [
+        f"-{t}" for t in without if _FREE.match(t)
+    ]
+    counted = [tag for tag in dict.fromkeys(further) if tag not in [*free, *sent]]
+    room = max(0, kind.tag_limit - sum(not _FREE.match(term) for term in sent))
+    unwanted = [f"-{tag}" for tag in without if not _FREE.match(tag)]
+    asked = [*sent, *counted[:room], *unwanted[: max(0, room - len(counted))], *free]
+    return " ".join(asked), tuple(counted[room:])
+
+
+def tag_names(given: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """The tags of an option, once each; commas may stand between them. Raises `UserError`."""
+    names = [tag_name(name, where) for text in given for name in text.split(",") if name.strip()]
+    if odd := next((name for name in names if name.startswith(("-", "~"))), None):
+        raise UserError(f"{odd!r} is no tag", where=where, hint="name it without the sign")
+    return tuple(dict.fromkeys(names))
+
+
+def tag_name(text: str, where: str) -> str:
+    """A tag as boorus write it. Raises `UserError` for none."""
+    name = "_".join(text.lower().split())
+    if not name:
+        raise UserError("an empty name is no tag", where=where)
+    return name
 
 
 def _root_and_host(site: str) -> tuple[str, str]:

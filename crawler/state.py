@@ -15,7 +15,7 @@ from crawler.download import Outcome, Task
 from crawler.listing import Progress, Step
 from crawler.policy import Policy
 from crawler.queries import Query
-from crawler.records import Post, Rating
+from crawler.records import Post
 from crawler.spans import Spans
 from manifest import locks
 from manifest.errors import UserError
@@ -111,7 +111,7 @@ class State:
             )
         return self._tasks(
             query.site,
-            policy.ratings,
+            policy,
             "status = 'listed' AND post_id IN (SELECT value FROM json_each(?))",
             (json.dumps([post.post_id for post in step.posts]),),
         )
@@ -177,22 +177,24 @@ class State:
     def _downwards(self, query: Query, policy: Policy, where: str) -> Iterator[Task]:
         below = 2**62
         where += " AND post_id < ? ORDER BY post_id DESC LIMIT ?"
-        while tasks := self._tasks(query.site, policy.ratings, where, (below, _CHUNK)):
+        while tasks := self._tasks(query.site, policy, where, (below, _CHUNK)):
             below = tasks[-1].post_id
             yield from tasks
 
     def _tasks(
-        self, site: str, ratings: tuple[Rating, ...], where: str, values: tuple[object, ...]
+        self, site: str, policy: Policy, where: str, values: tuple[object, ...]
     ) -> list[Task]:
+        ratings = policy.ratings
         marks = ", ".join("?" * len(ratings))
         rows = self.connection.execute(
-            "SELECT post_id, file_url, variant, md5, file_ext, file_size, width, height "
+            "SELECT post_id, file_url, variant, md5, file_ext, file_size, width, height, tags "
             f"FROM posts WHERE site = ? AND rating IN ({marks}) AND {where}",
             (site, *ratings, *values),
         )
         tasks = (
             Task(site, post_id, url, variant, md5, Expected(ext or "", size, width, height))
-            for post_id, url, variant, md5, ext, size, width, height in rows
+            for post_id, url, variant, md5, ext, size, width, height, tags in rows
+            if not (policy.without and policy.unwanted(json.loads(tags)))
         )
         return sorted(tasks, key=lambda task: -task.post_id)
 
@@ -250,7 +252,7 @@ class State:
 
 
 def _key(query: Query) -> tuple[str, str, str]:
-    return query.site, query.tags, " ".join(sorted(query.ratings))
+    return query.site, query.key, " ".join(sorted(query.ratings))
 
 
 def only_one(raw: Path) -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -142,4 +143,4 @@ def crawl_query(group: Group, name: str) -> str:
     if not tags and group.name in known.names:  # face sets record no tags
         tags = known.group(group.name).tags.get(name, ())
     tag = tags[0] if tags else group.name if group.kind == "flag" else name
-    return f"python -m crawler fetch --tags '{tag} solo'"
+    return f"python -m crawler fetch --also {shlex.quote(tag)}"

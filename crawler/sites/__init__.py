@@ -27,6 +27,11 @@ class SiteKind(Protocol):
         ...
 
     @property
+    def tag_limit(self) -> int:
+        """How many tags a search may hold, its ratings aside."""
+        ...
+
+    @property
     def newest_first(self) -> str:
         """The search term that asks for the highest ids first."""
         ...

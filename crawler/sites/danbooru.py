@@ -25,6 +25,7 @@ class Danbooru:
     kind: str = "danbooru"
     listings: tuple[Listing, ...] = ("json",)
     page_size: int = 200
+    tag_limit: int = 2  # of an anonymous search; ratings are free
     newest_first: str = "order:id_desc"
     credentials: str = "login:api_key"
 

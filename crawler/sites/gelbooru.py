@@ -28,6 +28,7 @@ class Gelbooru:
     kind: str = "gelbooru"
     listings: tuple[Listing, ...] = ("xml", "json")
     page_size: int = 100
+    tag_limit: int = 20
     newest_first: str = "sort:id:desc"
     credentials: str = "user_id:api_key"
 

@@ -42,6 +42,7 @@ class Moebooru:
     kind: str = "moebooru"
     listings: tuple[Listing, ...] = ("json", "html")
     page_size: int = 100
+    tag_limit: int = 6
     newest_first: str = "order:id_desc"
     credentials: str = "login:password_hash"
 

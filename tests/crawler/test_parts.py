@@ -162,13 +162,18 @@ def test_picture_headers() -> None:
      ({"rating": "explicit", "deleted": True}, "rating explicit"), ({"deleted": True}, "deleted"),
      ({"md5": None, "file_url": None}, "hidden"), ({"file_url": None}, "no file url"),
      ({"md5": None}, "no md5"), ({"md5": None, "variant": "jpeg"}, None),
+     ({"tags": {"general": ("solo", "Comic")}}, "tagged comic"),
+     ({"tags": {"general": ("solo",), "artist": ("someone_(sketch)",)}}, "tagged *_(sketch)"),
+     ({"tags": {"general": ("comic_style",)}}, "not tagged solo"),
+     ({"tags": {"general": ("1girl", "so[l]o")}}, "not tagged solo"),
      ({"file_ext": "webm"}, "type webm"), ({"file_ext": ""}, "type unknown"),
      ({"file_size": 10**9}, "too large"), ({"width": 30_000, "height": 30_000}, "too many pixels")],
 )  # fmt: skip
 def test_refusals(changes: dict[str, object], reason: str | None) -> None:
     post = {"post_id": 1, "rating": "general", "md5": "0" * 32, "file_url": "http://x/a.png",
-            "file_ext": "png"}  # fmt: skip
-    assert Policy().refusal(Post(**(post | changes))) == reason  # type: ignore[arg-type]
+            "file_ext": "png", "tags": {"general": ("solo",)}}  # fmt: skip
+    policy = Policy(also=("solo",), without=("comic", "*_(sketch)"))
+    assert policy.refusal(Post(**(post | changes))) == reason  # type: ignore[arg-type]
 
 
 def test_sample_variant() -> None:
@@ -189,8 +194,42 @@ def test_default_queries() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "tags", "also", "without"),
+    [({}, "solo portrait", (), ()),
+     ({"also": ("Orange hair",)}, "orange_hair solo", ("portrait",), ()),
+     ({"tags": "solo", "also": ("orange_hair", "smile")}, "solo orange_hair", ("smile",), ()),
+     ({"tags": "solo smile", "also": ("x",)}, "solo smile", ("x",), ()),
+     ({"tags": "solo", "without": ("comic", "a,b")}, "solo -comic", (), ("comic", "a", "b")),
+     ({"tags": "a b c"}, "a b c", (), ()),
+     ({"tags": "solo", "also": ("score:>5",), "without": ("id:<9", "comic")},
+      "solo -comic score:>5 -id:<9", (), ("comic",)),
+     ({"tags": "", "also": ("solo", "solo"), "without": ("*_comic",)}, "solo -*_comic", (),
+      ("*_comic",))],
+)  # fmt: skip
+def test_further_tags_and_blacklists(
+    options: dict[str, object], tags: str, also: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    """Danbooru takes two tags: what finds no room is looked for in the rows."""
+    (query,) = queries_of(FetchOptions(site=SITE, **options))  # type: ignore[arg-type]
+    assert (query.tags, query.also, query.without) == (tags, also, without)
+    if not options:
+        assert query.key == tags
+
+
+def test_every_choice_of_tags_has_its_own_cursor() -> None:
+    choices: list[dict[str, object]] = [
+        {}, {"also": ("a",)}, {"also": ("a", "b")}, {"without": ("a",)}, {"without": ("a", "b")},
+        {"tags": "solo"}, {"tags": "solo", "also": ("a", "b")}, {"tags": "solo", "without": ("a",)},
+    ]  # fmt: skip
+    keys = {queries_of(FetchOptions(site=SITE, **choice))[0].key for choice in choices}  # type: ignore[arg-type]
+    assert len(keys) == len(choices)
+
+
+@pytest.mark.parametrize(
     ("options", "what"),
-    [({"tags": "x"}, "--site"), ({"site": "https://unknown.example"}, "--kind"),
+    [({"also": ("a",), "without": ("a",)}, "in --also and in --without"),
+     ({"also": ("-a",)}, "--also: '-a' is no tag"), ({"also": ("order:score",)}, "post id"),
+     ({"tags": "x"}, "--site"), ({"site": "https://unknown.example"}, "--kind"),
      ({"site": SITE, "tags": "order:score"}, "post id"), ({"site": "ftp://x"}, "not the root"),
      ({"site": "https://u:p@x.example", "kind": "danbooru"}, "not the root"),
      ({"site": SITE, "listing": "html"}, "no html listing"),
@@ -205,7 +244,9 @@ def test_queries_that_cannot_be_asked(options: dict[str, object], what: str) -> 
         queries_of(FetchOptions(**options))  # type: ignore[arg-type]
 
 
-def test_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_credentials(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     def found(site: str) -> object:
         return queries_of(FetchOptions(site=site, kind="danbooru"))[0].credentials
 
@@ -221,6 +262,8 @@ def test_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert "key1" not in repr(credentials)
     assert credentials.secret == "key1"  # type: ignore[attr-defined]
     monkeypatch.setenv("AVATAR_CREDENTIALS_SAFEBOORU_DONMAI_US", "you:key2")
+    assert found("http://safebooru.donmai.us") is None
+    assert "sent over https alone" in caplog.text
     assert found(SITE).secret == "key2"  # type: ignore[attr-defined]
     monkeypatch.setenv("AVATAR_CREDENTIALS_SAFEBOORU_DONMAI_US", "secret-without-colon")
     with pytest.raises(UserError) as raised:

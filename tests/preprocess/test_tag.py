@@ -69,13 +69,13 @@ def test_rare_classes_and_their_query() -> None:
         ("hair_length", "medium", 2),
         ("smile", "1", 3),
     ]
-    assert crawl_query(*rare[0][:2]) == "python -m crawler fetch --tags 'medium_hair solo'"
+    assert crawl_query(*rare[0][:2]) == "python -m crawler fetch --also medium_hair"
 
 
 def test_the_query_uses_the_groups_own_tags() -> None:
     own = Group("cat_ears", "flag", ("0", "1"), {"0": (), "1": ("animal_ears",)})
-    assert crawl_query(own, "1") == "python -m crawler fetch --tags 'animal_ears solo'"
+    assert crawl_query(own, "1") == "python -m crawler fetch --also animal_ears"
     read_back = Group("cat_ears", "flag", ("0", "1"))  # a face set records no tags
-    assert crawl_query(read_back, "1") == "python -m crawler fetch --tags 'cat_ears solo'"
+    assert crawl_query(read_back, "1") == "python -m crawler fetch --also cat_ears"
     teal = Group("hair_color", "one_of", ("blue",), {"blue": ("teal_hair",)})
-    assert crawl_query(teal, "blue") == "python -m crawler fetch --tags 'teal_hair solo'"
+    assert crawl_query(teal, "blue") == "python -m crawler fetch --also teal_hair"
