@@ -111,11 +111,16 @@ def fetch(options: FetchOptions) -> None:
 def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[str]:
     posts = f"up to {options.limit}" if options.limit else "all"
     return [
-        f"list {posts} posts of {query.root} ({query.kind.kind}) for "
-        f"{query.kind.search(query.tags, query.ratings)!r} and put "
+        f"list {posts} posts of {query.root} ({query.kind.kind}) for {query.search!r}"
+        f"{_looked_for(query)} and put "
         f"{'their records' if options.records_only else 'them and their files'} in {raw}"
         for query in queries
     ]
+
+
+def _looked_for(query: Query) -> str:
+    also = f", look for {', '.join(query.also)} in each" if query.also else ""
+    return also + (f", leave out {', '.join(query.without)}" if query.without else "")
 
 
 class _Crawl:
