@@ -358,6 +358,8 @@ class _Crawl:
         )
 
     def _say_malformed(self) -> None:
+        if not self._state.progress(self._query).listed and not self._malformed:
+            log.warning("%s: no post for %r", self._query.site, self._query.search)
         if self._malformed:
             log.warning(
                 "%s: %d rows of the listing are damaged or no posts; they were left out",

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from crawler.client import Client, PassingFault, Refused
 from crawler.queries import Query, credentials_variable
 from crawler.records import BadAnswer, Listing, Page, Post
-from crawler.spans import Spans
+from crawler.spans import Spans, credible_top
 from crawler.words import wants_key
 from manifest.errors import Unavailable, UserError
 
@@ -214,9 +214,9 @@ def walk(
         progress = yield from _descend(
             lister, page_size, progress, below=None, floor=start.newer_than, budget=limit or None
         )
-        progress = replace(progress, newer_than=progress.spans.highest)
+        progress = replace(progress, newer_than=progress.spans.top)
         yield Step((), 0, progress)
-    top = progress.spans.highest
+    top = progress.spans.top
     below = None if top is None else progress.spans.below(top + 1)
     budget = max(0, limit - progress.listed) if limit else None
     return (yield from _descend(lister, page_size, progress, below=below, floor=0, budget=budget))
@@ -256,9 +256,15 @@ def _descend(
         if budget == 0 and new:
             low = new[-1].post_id
         spans = progress.spans.copy()
-        spans.add(low, above[0].post_id if below is None else below - 1)
+        if below is None:
+            high = credible_top([post.post_id for post in posts]) or low
+            for wild in above[: above[0].post_id > high]:
+                spans.add(wild.post_id, wild.post_id)
+        else:
+            high = below - 1
+        spans.add(min(low, high), high)
         below = spans.below(low)
-        newer_than = spans.highest if progress.newer_than is None else progress.newer_than
+        newer_than = spans.top if progress.newer_than is None else progress.newer_than
         progress = Progress(spans, progress.listed + len(new), newer_than)
         # The next page shows the last rows again; they are counted there, or here if it does not.
         malformed = page.malformed - page.tail if posts else owed

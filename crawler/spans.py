@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+
+HIGHEST_USUAL_ID = 2**31
 
 
 class Spans:
@@ -23,6 +26,11 @@ class Spans:
     def highest(self) -> int | None:
         """The highest id known, or None when nothing was listed."""
         return self._ranges[0][1] if self._ranges else None
+
+    @property
+    def top(self) -> int | None:
+        """The highest id that tells newer posts from older ones: a single wild one does not."""
+        return credible_top([high for _, high in self._ranges])
 
     def __contains__(self, post_id: int) -> bool:
         return any(low <= post_id <= high for low, high in self._ranges)
@@ -53,3 +61,10 @@ class Spans:
     @classmethod
     def from_json(cls, content: str) -> Spans:
         return cls([(int(low), int(high)) for low, high in json.loads(content)])
+
+
+def credible_top(ids: Sequence[int]) -> int | None:
+    """The highest of the falling ids, or the second where the first is out of all proportion."""
+    if len(ids) > 1 and ids[0] > max(HIGHEST_USUAL_ID, 1000 * ids[1]):
+        return ids[1]
+    return ids[0] if ids else None

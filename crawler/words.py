@@ -20,8 +20,7 @@ _HTML = re.compile(
 _NO_PROSE = re.compile("[\\[\\]{}<>\x00-\x08\x0b\x0c\x0e-\x1f\ufffd\ud800-\udfff]")
 _WANTS_KEY = re.compile(
     r"api[ _-]?key|authenti|authori[sz]|unauthori|log(?:ged)?[ -]?in\b|sign(?:ed)?[ -]?in\b"
-    r"|credential|password|user_id|\btoken\b|\baccount\b|\bregister|access denied|permission"
-    r"|members?[ -]only",
+    r"|credential|password|user_id|\btoken\b|\baccount\b|\bregister|members?[ -]only",
     re.I,
 )
 

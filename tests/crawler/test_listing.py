@@ -108,3 +108,23 @@ def test_the_limit_holds_over_interruptions(limit: int, stops: list[int]) -> Non
         found, progress = run(ids, progress, limit, stop_after=stop_after)
         seen += found
     assert seen == list(range(60, 60 - limit, -1))
+
+
+@given(
+    wild=st.integers(2**31 + 1, 2**53),
+    arriving=st.lists(st.integers(1, 4), max_size=3),
+    limit=st.sampled_from([0, 4, 100]),
+    page_size=st.integers(2, 6),
+)
+def test_a_wild_id_on_top_hides_no_newer_post(
+    wild: int, arriving: list[int], limit: int, page_size: int
+) -> None:
+    ids, seen, progress = {*range(1, 13), wild}, [], Progress(Spans())
+    for count in [0, *arriving, 0]:
+        ordinary = max(ids - {wild})
+        ids |= set(range(ordinary + 1, ordinary + 1 + count))
+        found, progress = run(ids, progress, limit, page_size)
+        seen += found
+    found, progress = run(ids, progress, 0, page_size)
+    assert sorted(seen + found) == sorted(ids)
+    assert run(ids, progress, 0, page_size)[0] == []
