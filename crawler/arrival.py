@@ -18,7 +18,8 @@ from crawler.words import is_html, said
 MISMATCH = "md5 mismatch"
 UNCONFIRMED = "md5 mismatch, not confirmed"
 PLACEHOLDER = "a placeholder"
-IN_A_ROW = " in a row"
+LIKE_OTHERS = ", like many others"
+LARGER = "larger than listed"
 # Reasons of failures that the next run does not look into again: every other one may pass.
 LASTING = (MISMATCH, "http 404", "http 410", "http 451", "bad url")
 SHAPE_TOLERANCE = 0.03

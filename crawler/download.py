@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from crawler.arrival import MISMATCH, NOTHING_EXPECTED, UNCONFIRMED, Expected, what_arrived
+from crawler.arrival import LARGER, MISMATCH, NOTHING_EXPECTED, UNCONFIRMED, Expected, what_arrived
 from crawler.client import Client, PassingFault, Refused, read_chunks
 from crawler.picture import HEADER_EXTENSIONS, Header, read_header
 from crawler.policy import Policy
@@ -138,8 +138,13 @@ def download(task: Task, client: Client, store: Store, policy: Policy) -> Outcom
             attempt += 1
     except Refused as refusal:
         reason = f"http {refusal.status}" if refusal.status >= 400 else str(refusal)[:80]
-        status: Literal["skipped", "failed"] = "skipped" if reason == "too large" else "failed"
-        return Outcome(task, status, reason, fetched_bytes=fetched, words=str(refusal)[:200])
+        words = "" if str(refusal) == reason else str(refusal)[:200]
+        if reason != "too large":
+            return Outcome(task, "failed", reason, fetched_bytes=fetched, words=words)
+        # Where the listing promised less, something else has come.
+        if task.expected.size:
+            return Outcome(task, "failed", LARGER, fetched_bytes=fetched)
+        return Outcome(task, "skipped", reason, fetched_bytes=fetched)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_space(part) from error

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field, replace
 
 from cli import emit_json, explain_dry_run, next_step, progress
 from cli.progress import Advance
-from crawler.arrival import IN_A_ROW, PLACEHOLDER, is_passing
+from crawler.arrival import PLACEHOLDER, is_passing
+from crawler.bad_days import Watch
 from crawler.client import Client
 from crawler.connect import client_for, contact_for
 from crawler.download import Outcome, Store, Task, download
@@ -38,10 +39,6 @@ PAGES_AHEAD = 2
 WAITING_LOW = 200
 COMMIT_EVERY = 64
 COMMIT_INTERVAL_S = 0.5
-FAULTS_IN_A_ROW = 30
-# From so few on, failures and nothing else say more about the site than about the files.
-FEWEST_IN_A_ROW = 3
-POSTS_OF_A_PLACEHOLDER = 3
 
 
 @dataclass
@@ -147,11 +144,8 @@ class _Crawl:
         self._under_way: dict[str, list[Task]] = {}
         self._ended: list[Outcome] = []
         self._committed_at = time.monotonic()
-        self._malformed = 0
-        self._row: list[Outcome] = []
-        self._came = False
-        self._failed: dict[int, Outcome] = {}
-        self._strange: dict[str, list[Outcome]] = {}
+        self._listed = self._malformed = 0
+        self._watch = Watch(query.site, state.unverified)
         self._started = time.monotonic()
         self._bytes_before = run.fetched_bytes
 
@@ -166,15 +160,21 @@ class _Crawl:
                 if not self._options.records_only:
                     self._fetch_all(pool, advance, self._state.pending)
                 lister.start()
-                try:
-                    self._work(pool, advance, until_waiting=None)
-                finally:
-                    self._say_malformed()
+                self._work(pool, advance, until_waiting=None)
                 if not self._options.records_only:
                     self._fetch_all(pool, advance, self._state.failed_before)
-            self._doubt(self._row if not self._came else [])
-            self._raise_for_missing()
+            if not begun.listed + self._listed + self._malformed:
+                log.warning("%s: no post for %r", self._query.site, self._query.search)
+            self._watch.end()
         finally:
+            if self._malformed:
+                log.warning(
+                    "%s: %d rows of the listing are damaged or no posts; they were left out",
+                    self._query.site,
+                    self._malformed,
+                )
+            self._run.missing += self._watch.missing().total()
+            self._ended += self._watch.corrected
             self._client.stop.set()
             self._room.release()
             self._take_finished()
@@ -255,6 +255,7 @@ class _Crawl:
         self._waiting.extend(tasks)
         self._pages_held += 1
         self._run.listed += len(step.posts)
+        self._listed += len(step.posts)
         self._run.malformed += step.malformed
         self._malformed += step.malformed
         advance(len(step.posts) - len(tasks), note=self._note())
@@ -285,87 +286,11 @@ class _Crawl:
         if outcome.reason:
             self._run.reasons[outcome.reason] += 1
         advance(1 + len(followers), note=self._note())
-        if outcome.digest and self._is_placeholder(outcome):
-            outcome = self._failed[outcome.task.post_id]
-        self._watch_for_a_bad_day(outcome)
-
-    def _is_placeholder(self, outcome: Outcome) -> bool:
-        """Whether one picture came for posts of several md5s: it is none of theirs, then.
-
-        Fails all of them. Of a smaller variant it takes more posts: copies of a picture have one.
-        """
-        known = self._strange.get(outcome.digest)
-        if known is None:
-            known = self._strange[outcome.digest] = self._state.unverified(outcome)
-        known.append(outcome)
-        posts = len({other.task.md5 for other in known})
-        if posts < (POSTS_OF_A_PLACEHOLDER if outcome.file else 2):
-            return False
-        for other in known:
-            self._run.fetched -= other.status == "done" and other.fetched_bytes > 0
-            self._note_failure(Outcome(other.task, "failed", PLACEHOLDER, digest=other.digest))
-        known[:] = [self._failed[other.task.post_id] for other in known]
-        return True
-
-    def _note_failure(self, outcome: Outcome) -> None:
-        """A failure in place of what was noted of the task before."""
-        self._ended.append(outcome)
-        self._failed[outcome.task.post_id] = outcome
-
-    def _watch_for_a_bad_day(self, outcome: Outcome) -> None:
-        """Many failures in a row, of whatever kind, are the site's and not the files'."""
-        if outcome.status == "done":
-            self._failed.pop(outcome.task.post_id, None)
-            if outcome.fetched_bytes:
-                self._came = True
-                self._row.clear()
-        if outcome.status != "failed":
-            return
-        self._failed.setdefault(outcome.task.post_id, outcome)
-        self._row.append(outcome)
-        if len(self._row) >= FAULTS_IN_A_ROW:
-            self._doubt(self._row)
-            self._count_missing()
-            said = f" ({outcome.words})" if outcome.words else ""
-            raise Unavailable(
-                f"{len(self._row)} files in a row did not come, the last with: "
-                f"{outcome.reason}{said}",
-                where=self._query.site,
-                hint="run the same command later; it asks for them again",
-            )
-
-    def _doubt(self, row: list[Outcome]) -> None:
-        """Let the next run look again into failures that would be final, had one file come."""
-        for outcome in row if len(row) >= FEWEST_IN_A_ROW else []:
-            if not is_passing(self._failed.get(outcome.task.post_id, outcome).reason):
-                self._note_failure(replace(outcome, reason=f"{outcome.reason}{IN_A_ROW}"))
-
-    def _count_missing(self) -> Counter[str]:
-        """The reasons of the files that the next run will ask for again."""
-        reasons = Counter(o.reason or "" for o in self._failed.values() if is_passing(o.reason))
-        self._run.missing += reasons.total()
-        return reasons
-
-    def _raise_for_missing(self) -> None:
-        if not (reasons := self._count_missing()):
-            return
-        words = next((o.words for o in self._failed.values() if o.words), "")
-        listed = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common(5))
-        raise Unavailable(
-            f"{reasons.total()} files did not come: {listed}" + (f" ({words!r})" if words else ""),
-            where=self._query.site,
-            hint="the same command asks for them again",
-        )
-
-    def _say_malformed(self) -> None:
-        if not self._state.progress(self._query).listed and not self._malformed:
-            log.warning("%s: no post for %r", self._query.site, self._query.search)
-        if self._malformed:
-            log.warning(
-                "%s: %d rows of the listing are damaged or no posts; they were left out",
-                self._query.site,
-                self._malformed,
-            )
+        try:
+            self._run.fetched -= self._watch.take(outcome)
+        finally:
+            self._ended += self._watch.corrected
+            self._watch.corrected.clear()
 
     def _take_finished(self) -> None:
         """What ended between the last look and the stop."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from crawler.client import Client, PassingFault, Refused
@@ -24,6 +24,7 @@ EMPTY_PAGES_TO_BELIEVE = 3
 EMPTY_PAGES_TO_BELIEVE_AGAINST_THE_TOTAL = 8
 SAME_WORDS_TO_BELIEVE = 3
 BARREN_PAGES = 20
+MOST_RANGES = 100
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,10 @@ def _descend(
                 spans.add(wild.post_id, wild.post_id)
         else:
             high = below - 1
-        spans.add(min(low, high), high)
+        for start, end in _outside(page.gaps, min(low, high), high):
+            spans.add(start, end)
+        if len(spans) > MOST_RANGES:
+            spans.add(min(low, high), high)
         below = spans.below(low)
         newer_than = spans.top if progress.newer_than is None else progress.newer_than
         progress = Progress(spans, progress.listed + len(new), newer_than)
@@ -272,9 +276,24 @@ def _descend(
         yield Step(tuple(new), malformed, progress)
     if owed and not floor and budget != 0:
         yield Step((), owed, progress)
-    if barren >= BARREN_PAGES:
+    if barren >= BARREN_PAGES or (barren and not progress.listed):
         raise Unavailable(f"{barren} pages in a row hold nothing but rows that are no posts")
     return progress
+
+
+def _outside(
+    gaps: Sequence[tuple[int | None, int]], low: int, high: int
+) -> Iterator[tuple[int, int]]:
+    """The parts of a range of ids that were read: what lies in a gap is asked for by a later run,
+    as the walk comes by."""
+    for above, under in gaps:
+        top, bottom = high + 1 if above is None else min(above, high + 1), max(under, low - 1)
+        if bottom < top - 1:
+            if top <= high:
+                yield top, high
+            high = bottom
+    if low <= high:
+        yield low, high
 
 
 def newest_first(posts: Sequence[Post]) -> list[Post]:

@@ -46,8 +46,8 @@ class Page:
     """One answer of a listing: its posts, the rows that made no sense, the total if it says so.
 
     `tail` of the `malformed` rows come after the last post: the next page, which begins below that
-    post, shows them again. `damaged`: the answer as a whole could not be read, only row by row;
-    `cut`: it breaks off.
+    post, shows them again. `gaps`: between which ids of posts the others lie (None: above all).
+    `damaged`: the answer as a whole could not be read, only row by row; `cut`: it breaks off.
     """
 
     posts: tuple[Post, ...]
@@ -56,6 +56,7 @@ class Page:
     tail: int = 0
     damaged: bool = False
     cut: bool = False
+    gaps: tuple[tuple[int | None, int], ...] = ()
 
 
 @dataclass(frozen=True)

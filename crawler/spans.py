@@ -19,6 +19,9 @@ class Spans:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __len__(self) -> int:
+        return len(self._ranges)
+
     def __repr__(self) -> str:
         return f"Spans({self._ranges})"
 

@@ -28,7 +28,7 @@ _WANTS_KEY = re.compile(
 def said_in_json(content: object) -> str:
     """What an error of a booru says, in one line: its message or its reason; else nothing."""
     if isinstance(content, str):
-        return text(content)[:MAX_QUOTED]
+        return "" if content.lstrip().startswith(("{", "[", "<")) else text(content)[:MAX_QUOTED]
     if isinstance(content, list):
         return next(filter(None, map(said_in_json, content[:10])), "")
     if isinstance(content, Mapping):

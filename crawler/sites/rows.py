@@ -67,7 +67,16 @@ def page_of(
     """A page of the posts found; each None is a row that made no sense."""
     posts = tuple(post for post in found if post is not None)
     tail = next((n for n, post in enumerate(reversed(found)) if post is not None), len(found))
-    return Page(posts, len(found) - len(posts), total, tail, damaged, cut)
+    gaps: list[tuple[int | None, int]] = []
+    above, torn = None, False
+    for post in found:
+        if post is None:
+            torn = True
+            continue
+        if torn:
+            gaps.append((above, post.post_id))
+        above, torn = post.post_id, False
+    return Page(posts, len(found) - len(posts), total, tail, damaged, cut, tuple(gaps))
 
 
 def json_rows(body: bytes) -> Rows:

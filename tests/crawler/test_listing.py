@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from crawler.listing import Progress, Step, walk
 from crawler.records import Page, Post
+from crawler.sites.rows import page_of
 from crawler.spans import Spans
+from manifest import Unavailable
 
 
 class FakeLister:
@@ -23,6 +25,16 @@ class FakeLister:
         return Page(
             tuple(Post(post_id=i, rating="general") for i in found[: max(1, min(cut, count))])
         )
+
+
+class DamagedLister(FakeLister):
+    """The same with some posts whose rows cannot be read."""
+
+    bad: set[int]
+
+    def page(self, below: int | None, count: int) -> Page:
+        posts = super().page(below, count).posts
+        return page_of([None if post.post_id in self.bad else post for post in posts])
 
 
 def listed(steps: list[Step]) -> list[int]:
@@ -127,4 +139,38 @@ def test_a_wild_id_on_top_hides_no_newer_post(
         seen += found
     found, progress = run(ids, progress, 0, page_size)
     assert sorted(seen + found) == sorted(ids)
+    assert run(ids, progress, 0, page_size)[0] == []
+
+
+@given(
+    ids=st.sets(st.integers(1, 60), max_size=40),
+    bad=st.lists(st.sets(st.integers(1, 60), max_size=30), min_size=1, max_size=3),
+    arriving=st.integers(0, 4),
+    page_size=st.integers(1, 6),
+)
+def test_rows_that_become_readable_are_listed(
+    ids: set[int], bad: list[set[int]], arriving: int, page_size: int
+) -> None:
+    """Whatever could not be read in earlier runs, each post is listed once in the end."""
+    seen: list[int] = []
+    progress = Progress(Spans())
+    for unreadable in [*bad, set()]:
+        lister = DamagedLister(ids, [])
+        lister.bad = unreadable
+        counted, found = 0, []
+        try:
+            for step in walk(lister, page_size, 0, progress):  # type: ignore[arg-type]
+                found += [post.post_id for post in step.posts]
+                counted += step.malformed
+                progress = step.progress
+        except Unavailable:
+            assert counted
+        assert not set(found) & unreadable
+        seen += found
+        assert len(seen) == len(set(seen))
+        top = max(ids, default=0)
+        ids = ids | set(range(top + 1, top + 1 + arriving))
+    found, progress = run(ids, progress, 0, page_size)
+    assert sorted(seen + found) == sorted(ids)
+    assert progress.listed == len(ids)
     assert run(ids, progress, 0, page_size)[0] == []
