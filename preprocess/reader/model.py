@@ -28,8 +28,9 @@ ONNX_SCHEMA_VERSION = 1
 INPUT_SIDE_PX = 64
 BATCH = 64
 ZOOMS = (0.88, 1.0, 1.15)
-# Faces that the estimate of a set's shares starts with, in every class: a few faces tell nothing.
-_PRIOR_FACES = 10.0
+# The estimate of a set's shares starts from equal ones, as if so many faces in every class had been
+# seen, and so large a part of the set: few faces tell little, and rare classes must not vanish.
+_PRIOR_FACES, _PRIOR_PART = 10.0, 0.3
 _BELIEF_IN_SHARES = 0.5
 _EM_ROUNDS = 30
 
@@ -156,9 +157,10 @@ def log_shares(logits: Floats) -> Floats:
     classes = logits.shape[1]
     odds = softmax(logits)
     shares = np.full(classes, 1 / classes)
+    prior = _PRIOR_FACES + _PRIOR_PART * len(logits) / classes
     for _ in range(_EM_ROUNDS):
         weighed = odds * shares
-        counts = (weighed / weighed.sum(axis=1, keepdims=True)).sum(axis=0) + _PRIOR_FACES
+        counts = (weighed / weighed.sum(axis=1, keepdims=True)).sum(axis=0) + prior
         shares = counts / counts.sum()
     return np.asarray(np.log(shares * classes))
 
