@@ -200,6 +200,12 @@ async function drawCandidates(seed = seedGiven(), number = Number($("count").val
   try {
     const bestOf = Number($("best-of").value);
     const portraits = await bestCandidates(model, state.asked, seed, number, bestOf);
+    if (!state.candidates.length) {
+      const first = portraits.slice(0, 1); // something to see while the others are drawn
+      showCandidates(model, first, await drawer.draw(model, first));
+      performance.mark("first-face");
+      busy(true);
+    }
     const pictures = await drawer.draw(model, portraits);
     if (model === state.model) showCandidates(model, portraits, pictures);
   } finally {
