@@ -13,7 +13,7 @@ from typing import assert_never
 from cli import emit_json, explain_dry_run, progress
 from manifest import UserError
 from manifest.faces import FaceSet, read_face_set, read_faces
-from manifest.files import atomic_file, write_bytes, write_csv, write_json
+from manifest.files import atomic_file, read_json, write_bytes, write_csv, write_json
 from manifest.vocabulary import UNKNOWN
 from manifest.workspace import Workspace
 from preprocess.face_set import face_set_folder
@@ -80,6 +80,9 @@ def export_imagefolder(
             where=str(out),
             hint="give another --out, or delete it",
         )
+    if (out / IMAGEFOLDER_MARKER).is_file():
+        marker = read_json(out / IMAGEFOLDER_MARKER, schema_version=MARKER_SCHEMA_VERSION)
+        check_same_set(str(marker.get("face_set")), faces, out)
     marker = {"made_by": "preprocess export", "face_set": faces.path.name}
     write_json(out / IMAGEFOLDER_MARKER, marker, schema_version=MARKER_SCHEMA_VERSION)
     columns = ("file_name", *faces.vocabulary.names, "group")
@@ -110,12 +113,39 @@ def _may_write(out: Path) -> bool:
     return (out / IMAGEFOLDER_MARKER).is_file() or not any(out.iterdir())
 
 
+def check_same_set(name: str, faces: FaceSet, out: Path) -> None:
+    """Raise `UserError` where the outcome of another face set would be replaced."""
+    if name != faces.path.name:
+        raise UserError(
+            f"holds the export of the face set {name}",
+            where=str(out),
+            hint="give another --out, or delete it",
+        )
+
+
+def stylegan_set_of(path: Path) -> str:
+    """The face set that a zip of `export_stylegan` was made of. Raises `UserError` for others."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read("dataset.json"))
+        return str(content["face_set"])
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, RecursionError):
+        raise UserError(
+            "exists and is no export of ours",
+            where=str(path),
+            hint="give another --out, or delete it",
+        ) from None
+
+
 def export_stylegan(faces: FaceSet, chosen: list[ExportedFace], out: Path, *, quiet: bool) -> None:
     """StyleGAN's zip: numbered folders of PNGs and dataset.json with a label vector per picture.
 
     The vector is the attributes' one-hot codes side by side, zeros for unknown. StyleGAN reads the
-    key "labels" only; "vocabulary" and "groups" beside it say what the numbers mean.
+    key "labels" only; "vocabulary" and "groups" beside it say what the numbers mean, and "face_set"
+    whose they are.
     """
+    if out.exists():
+        check_same_set(stylegan_set_of(out), faces, out)
     labels, groups = [], {}
     with (
         atomic_file(out) as file,
@@ -132,6 +162,7 @@ def export_stylegan(faces: FaceSet, chosen: list[ExportedFace], out: Path, *, qu
             "labels": labels,
             "vocabulary": faces.vocabulary.to_json(),
             "groups": groups,
+            "face_set": faces.path.name,
         }
         archive.writestr(zipfile.ZipInfo("dataset.json", ZIP_TIME), json.dumps(content))
 

@@ -61,6 +61,7 @@ def run(options: ServeOptions) -> None:
 
 def listen(host: str, port: int) -> socket.socket:
     """A socket bound to the address. Raises `UserError` when it is taken or is none of ours."""
+    listener = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -68,6 +69,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(WAITING_CONNECTIONS)  # whoever reads the address may ask at once
     except OSError as error:
+        if listener is not None:
+            listener.close()
         reason = (error.strerror or str(error)).lower()
         raise UserError(reason, where=f"{host}:{port}", hint="try --port 0") from None
     return listener

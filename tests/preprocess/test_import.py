@@ -260,6 +260,21 @@ def test_imagefolder_leaves_foreign_folders_alone(tmp_path: Path) -> None:
     export(ExportOptions(workspace=tmp_path / "w", out=tmp_path / "empty"))
 
 
+@pytest.mark.parametrize("form", ["imagefolder", "stylegan"])
+def test_the_export_of_another_set_is_not_replaced(form: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        source = make_folder(tmp_path / name, pictures(""))
+        import_set(ImportOptions(source=source, workspace=tmp_path / "w", quiet=True))
+    options = {"workspace": tmp_path / "w", "format": form, "out": tmp_path / "out.zip"}
+    export(ExportOptions(name="a", **options))
+    export(ExportOptions(name="a", **options))
+    with pytest.raises(UserError, match="holds the export of the face set a"):
+        export(ExportOptions(name="b", **options))
+    other = make_zip(tmp_path / "theirs.zip", {"dataset.json": "{}"})
+    with pytest.raises(UserError, match=r"exists and is no .*ours"):
+        export(ExportOptions(name="b", **(options | {"out": other})))
+
+
 def test_export_is_the_same_twice_and_one_hot(tmp_path: Path) -> None:
     imported(make_zip(tmp_path / "s.zip", FORMS["two colours"]), tmp_path / "w")
     for name in ("a.zip", "b.zip"):
