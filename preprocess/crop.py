@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +30,7 @@ from preprocess.face_set import (
     RejectRow,
     add_said,
     existing_info,
+    explain_losses,
     face_set_folder,
     reject_counts,
     remove_leftovers,
@@ -59,7 +60,6 @@ SCALE_FACTOR = 2 ** (1 / 3)
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
 MAX_FACE_DISTANCE, MAX_PICTURE_DISTANCE = 40, 4
 
-MUCH_LOST, WORTH_A_LINE = 0.1, 0.02
 REMEDIES = {
     "no face": "--working-side-px 512 and --rotated find more; if the pictures are faces already, "
     "--whole always takes them as they are",
@@ -118,7 +118,7 @@ def crop(options: CropOptions) -> None:
     if options.pictures and not (folder / "attributes.csv").is_file():
         info = write_unlabelled(folder)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
-    explain_losses(info["counts"]["rejects"], len(tasks), folder)
+    explain_losses(folder, info["counts"]["rejects"], len(tasks), REMEDIES)
     if not info["counts"]["faces"]:
         raise UserError(
             f"no usable face in {len(tasks)} pictures",
@@ -299,16 +299,6 @@ def finish(
         labels, sources = add_said(unknown, "tag", (words, speakers), vocabulary)
         info, _ = write_labels(folder, vocabulary, faces, labels, info, sources)
     return info
-
-
-def explain_losses(rejects: Mapping[str, int], pictures: int, folder: Path) -> None:
-    """Where over a tenth is left out: say why, and which option changes it."""
-    if sum(rejects.values()) <= MUCH_LOST * pictures:
-        return
-    for reason, count in rejects.items():
-        if count >= WORTH_A_LINE * pictures and reason in REMEDIES:
-            log.warning("%s: %d of %d pictures; %s", reason, count, pictures, REMEDIES[reason])
-    log.warning("what was left out is in %s, with its reason", folder / "rejects.csv")
 
 
 def write_unlabelled(folder: Path) -> dict[str, Any]:

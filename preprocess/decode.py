@@ -44,6 +44,8 @@ class Picture:
             raise BadPicture("missing file", error.strerror) from None
         if not self._data:
             raise BadPicture("empty file")
+        if self._data.startswith(b"version https://git-lfs"):
+            raise BadPicture("a Git LFS pointer")
         image = self._open()
         self.format = image.format
         self._opened: Image.Image | None = image

@@ -36,6 +36,7 @@ from manifest.workspace import Workspace, plain_name
 
 log = logging.getLogger(__name__)
 
+MUCH_LOST, WORTH_A_LINE = 0.1, 0.02
 RejectRow = tuple[str, str, str, str, object]
 
 
@@ -199,3 +200,16 @@ def class_counts(vocabulary: Vocabulary, labels: Labels) -> dict[str, dict[str, 
 def reject_counts(rejects: Sequence[RejectRow]) -> dict[str, int]:
     """How often each reason occurs, most frequent first."""
     return dict(Counter(row[3] for row in rejects).most_common())
+
+
+def explain_losses(
+    folder: Path, rejects: Mapping[str, int], pictures: int, remedies: Mapping[str, str]
+) -> None:
+    """Where over a tenth is left out: say why, and which option changes it."""
+    if sum(rejects.values()) <= MUCH_LOST * pictures:
+        return
+    for reason, count in rejects.items():
+        if count >= WORTH_A_LINE * pictures:
+            remedy = f"; {remedies[reason]}" if reason in remedies else ""
+            log.warning("%s: %d of %d pictures%s", reason, count, pictures, remedy)
+    log.warning("what was left out is in %s, with its reason", folder / "rejects.csv")

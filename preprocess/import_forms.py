@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,8 +22,8 @@ from preprocess.options import ImportOptions
 log = logging.getLogger(__name__)
 
 HUGGING_FACE_TABLES = ("metadata.csv", "metadata.jsonl")
-TABLES = ("labels", "attributes", "tags", "tags_clean", "list_attr_celeba")
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+TABLES = ("metadata", "labels", "attributes", "tags", "tags_clean", "list_attr_celeba")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
 PLAIN_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 SPREADSHEETS = (".xlsx", ".xls", ".ods", ".parquet", ".feather")
 MOST_NAMED = 5
@@ -74,10 +75,10 @@ def read_entries(
     entries: dict[str, Entry] = {}
     for table in tables:
         where = f"{source.path}: {table}" if source.path.is_file() else str(source.path / table)
-        if _suffix(table) == ".json":
-            vocabulary, rows = stylegan_rows(source.read(table), where, on_bad_row)
+        data = source.read(table)
+        if _is_stylegan(table, data):
+            vocabulary, rows = stylegan_rows(data, where, on_bad_row)
         else:
-            data = source.read(table)
             rows = read_table(data, where, vocabulary, on_bad_row, options.encoding)
         unfound: list[UserError] = []
         for row in rows:
@@ -89,8 +90,9 @@ def read_entries(
             entry = Entry(picture, row.values, plain_text(row.group))
             if entries.setdefault(picture, entry) != entry:
                 on_bad_row(UserError(f"{row.picture!r} has a row already", where=row.where))
-        for error in unfound:
-            more = f" and {len(unfound) - 1} more rows find none" if len(unfound) > 1 else ""
+        for place, error in enumerate(unfound):
+            others = len(unfound) - 1 if place == 0 else 0
+            more = f" and {others} more rows find none" if others else ""
             on_bad_row(UserError(error.what + more, where=error.where, hint=error.hint))
     if not entries:
         raise UserError("no row of the table can be used", where=str(source.path))
@@ -131,7 +133,7 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
     known = [
         name for kind in TABLES for suffix in TABLE_SUFFIXES for name in by_name[f"{kind}{suffix}"]
     ]
-    stylegan = [name for name in by_name["dataset.json"] if b'"labels"' in source.read(name)[:400]]
+    stylegan = [n for n in by_name["dataset.json"] if _is_stylegan(n, source.read(n))]
     candidates = known or stylegan or [n for n in source.names if _suffix(n) in PLAIN_TABLES]
     if len(candidates) > 1:
         raise UserError(
@@ -149,6 +151,12 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
     return candidates
 
 
+def _is_stylegan(table: str, data: bytes) -> bool:
+    """Whether this is StyleGAN's dataset.json with labels; its tools write null without any."""
+    head = data[:400]
+    return _suffix(table) == ".json" and bool(re.search(rb'"labels"\s*:\s*\[', head))
+
+
 def stylegan_rows(
     data: bytes, where: str, on_bad_row: OnBadRow
 ) -> tuple[Vocabulary, list[LabelRow]]:
@@ -162,7 +170,8 @@ def stylegan_rows(
         raise UserError(
             f"not a labelled StyleGAN set: {error!r}",
             where=where,
-            hint="only those of `preprocess export` say what their labels mean",
+            hint="only those of `preprocess export` say what their labels mean; --unlabelled takes "
+            "the pictures alone",
         ) from None
     rows = []
     for number, item in enumerate(labels):

@@ -39,6 +39,7 @@ from preprocess.face_set import (
     RejectRow,
     add_said,
     existing_info,
+    explain_losses,
     face_set_folder,
     reject_counts,
     said_before,
@@ -58,6 +59,12 @@ SIDES = (16, 32, 64, 96, 128, 256)
 MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0
 SIZE_SAMPLE, ORIGIN_SAMPLE = 200, 20
 MAX_STEM = 60
+REMEDIES = {
+    "small picture": "a smaller --size takes them in",
+    "a Git LFS pointer": "the file itself was not fetched: git lfs pull",
+    "not a picture": "was the download complete?",
+    "bad row": "their pictures have unknown labels",
+}
 
 
 @dataclass(frozen=True)
@@ -228,6 +235,7 @@ def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOpti
                 (name,) = known
                 log.warning("%s: every known label is %s, so none can be told", group.name, name)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **counts})
+    explain_losses(folder, counts["rejects"], counts["pictures"], REMEDIES)
     if labelled < counts["faces"]:
         log.info("%d of %d faces have no label", counts["faces"] - labelled, counts["faces"])
     label = f"python -m preprocess label --name {folder.name}"

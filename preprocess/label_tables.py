@@ -100,8 +100,9 @@ def read_table(
     if not text.strip():
         raise UserError("the table is empty", where=where)
     rows = Rows(where, on_bad_row)
-    if where.lower().endswith((".jsonl", ".ndjson")):
-        named = list(_json_rows(text, rows))
+    if where.lower().endswith((".jsonl", ".ndjson", ".json")):
+        lines = _lines(text, where) if where.lower().endswith(".json") else text.split("\n")
+        named = list(_json_rows(lines, rows))
         return list(_named_rows(named, rows, vocabulary, named[0].line if named else 1))
     first = next(line for line in text.split("\n") if line.strip())
     if _is_tag_counts(first):
@@ -248,9 +249,22 @@ def _without_empty_end(cells: list[str], most: int) -> list[str]:
     return cells[:end]
 
 
-def _json_rows(text: str, rows: Rows) -> Iterator[Named]:
-    # Not splitlines: U+2028 and other separators may stand in a string.
-    for line, content in enumerate(text.split("\n"), start=1):
+def _lines(text: str, where: str) -> list[str]:
+    """A JSON list of objects, or an object of them by file name, as JSON lines."""
+    try:
+        content: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"not valid JSON: {error}", where=where) from None
+    if isinstance(content, dict) and all(isinstance(value, dict) for value in content.values()):
+        content = [{"file_name": name, **value} for name, value in content.items()]
+    if not isinstance(content, list):
+        raise UserError("a list of objects was expected", where=where)
+    return [json.dumps(row) for row in content]
+
+
+def _json_rows(lines: list[str], rows: Rows) -> Iterator[Named]:
+    # Lines end with "\n" only: U+2028 and other separators may stand in a string.
+    for line, content in enumerate(lines, start=1):
         if not content.strip():
             continue
         try:
@@ -355,7 +369,7 @@ def _no_attribute(where: str, columns: Iterable[str], vocabulary: Vocabulary) ->
     return UserError(
         f"no column names an attribute; there are {', '.join(columns)[:80]}",
         where=where,
-        hint=f"hair, eyes, tags or one of: {', '.join(vocabulary.names)}; "
+        hint=f"hair, eyes, tags or one of: {', '.join(vocabulary.names[:8])} ...; "
         "--unlabelled takes the pictures alone",
     )
 

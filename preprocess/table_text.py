@@ -73,7 +73,9 @@ def check_cell(cell: str) -> str:
     if any("\udc80" <= character <= "\udcff" for character in cell):
         shown = cell.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         raise UserError(f"{shown[:40]!r} is not UTF-8 text", hint=SAVE_AS_UTF8)
-    return cell.strip()
+    cell = cell.strip()
+    formula = re.fullmatch('="(.*)"', cell)  # how a spreadsheet keeps 007 a text
+    return formula[1].strip() if formula else cell
 
 
 def read_rows(text: str, where: str, known: Callable[[str], bool]) -> list[Row]:

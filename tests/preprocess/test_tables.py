@@ -85,6 +85,7 @@ CLEAR = {
     "from here": table("./{f},{h},{e}", "path,hair,eyes"),
     "numbers as pandas has them beside empty cells": table("{n}.0,{h},{e}", "id,hair,eyes"),
     "suffix in capitals": table("{n}.PNG,{h},{e}", "id,hair,eyes"),
+    "texts as a spreadsheet keeps them": table('="{f}",{h},{e}', "file,hair,eyes"),
     "a row twice, and the same": table("{f},{h},{e}\n{f},{h},{e}", "id,hair,eyes"),
     "the course's form": table("{n},{h} hair {e} eyes"),
     "the course's form in capitals": table("{n},{h} Hair {e} Eyes").title(),
@@ -195,6 +196,25 @@ def test_celebas_own_list(tmp_path: Path) -> None:
         {"hair_color": "blonde", "smile": "0"},
         {"hair_color": "black", "smile": "0"},
     ]
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_json_in_one_piece(by_name: bool, tmp_path: Path) -> None:
+    people = {name: {"hair": hair, "eyes": eyes} for name, (hair, eyes) in PEOPLE.items()}
+    rows = people if by_name else [{"file_name": name, **row} for name, row in people.items()]
+    source = make_folder(tmp_path / "s", pictures() | {"metadata.json": json.dumps(rows)})
+    assert colours(imported(source, tmp_path / "w")) == PEOPLE
+
+
+def test_a_stylegan_set_without_labels(tmp_path: Path) -> None:
+    source = make_folder(tmp_path / "s", pictures("00000/") | {"dataset.json": '{"labels": null}'})
+    assert (imported(source, tmp_path / "w").labels == -1).all()
+
+
+def test_losses_are_explained(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files = pictures() | {"9.png": b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n"}
+    assert len(imported(make_folder(tmp_path / "s", files), tmp_path / "w")) == 3
+    assert "a Git LFS pointer: 1 of 4 pictures; the file itself was not fetched" in caplog.text
 
 
 def test_a_spreadsheet_is_not_passed_over(tmp_path: Path) -> None:
@@ -393,7 +413,7 @@ def test_damaged_tables_lose_nothing_in_silence(damaged: tuple[bytes, int]) -> N
 @example(b"\xff\xfe")
 @example(b"3\n\n")
 def test_any_bytes_are_rows_or_an_error(data: bytes) -> None:
-    for name in ("labels.csv", "metadata.jsonl"):
+    for name in ("labels.csv", "metadata.jsonl", "metadata.json"):
         rows, bad = read(data, name)
         assert rows or bad
 
@@ -413,6 +433,7 @@ def test_any_json_is_rows_or_an_error(value: object, key: str) -> None:
 
 def test_deep_json_is_an_error() -> None:
     assert read(b"[" * 100_000, "metadata.jsonl")[1]
+    assert read(b"[" * 100_000, "metadata.json")[1]
 
 
 @quick
