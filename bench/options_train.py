@@ -30,6 +30,9 @@ class TrainOptions(CommonOptions):
     tutorial: bool = True
     """Measure the tutorial's loop, beside ours with the same net, as well."""
 
+    contended: bool = True
+    """On a CPU: measure beside busy processes and a file search as well."""
+
     presets: tuple[str, ...] = ()
     """Only these presets; on a CPU small, acgan and dcgan unless told otherwise."""
 

@@ -26,6 +26,7 @@ from acgan.precision import computes_in_bf16
 from acgan.presets import PRESETS
 from acgan.state import build_nets
 from acgan.step import Step
+from bench.contended import measure_contended
 from bench.options_train import TrainOptions
 from cli import emit_json, explain_dry_run, progress
 from manifest.errors import UserError
@@ -63,6 +64,9 @@ def run(options: TrainOptions) -> None:
         for name in names:
             presets[name] = measure_preset(name, device, options.batch, on_gpu, seconds, ceiling)
             advance(1, note=f"{name} {presets[name]['images_per_s']:.1f} images/s")
+        contended = {}
+        if options.contended and not on_gpu:
+            contended["contended"] = measure_contended(names[0], batch, seconds)
     compared = (
         {
             "tutorial_images_per_s": round(median(tutorial for tutorial, _ in pairs), 1),
@@ -76,10 +80,12 @@ def run(options: TrainOptions) -> None:
         {
             "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
             "threads": torch.get_num_threads(),
+            "precision": "bfloat16" if computes_in_bf16("auto", device) else "float32",
             "batch": batch,
             "ceiling_tflops": round(ceiling, 3),
             **compared,
             "presets": presets,
+            **contended,
         }
     )
 

@@ -129,8 +129,6 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
         stage(
             "Train an ACGAN",
             *("acgan", "train", "--kimg", f"{options.kimg:g}", "--seed", str(options.seed)),
-            # A short run learns the colours only when they weigh more than by default.
-            *("--class-weight-g", "0.04"),
             *shuffled,
             leaves="runs",
         ),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench import quality, train
+from bench import contended, quality, train
 from bench.options_train import GpuOptions, QualityOptions, TrainOptions
 
 FOUND = {"presets": {"x": {}}, "ceiling_tflops": 1.0}
@@ -21,12 +21,15 @@ def last_object(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # the tutorial's
-def test_speeds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_speeds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contended, "ROUNDS", 1)
     train.run(TrainOptions(device="cpu", seconds=0.01, batch=2, presets=("small",), quiet=True))
     found = last_object(capsys)
     assert found["ours_over_tutorial"] > 0
     assert set(found["presets"]["small"]) >= {"images_per_s", "tflops", "share_of_ceiling"}
     assert 0 < found["presets"]["small"]["share_of_ceiling"] < 1
+    assert found["precision"] in ("bfloat16", "float32")
+    assert found["contended"]["ours_over_by_hand"] > 0
 
 
 class Calls:
