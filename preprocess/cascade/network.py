@@ -72,7 +72,7 @@ def fused_weights(net: VerifierNet) -> dict[str, np.ndarray]:
 
 def write_onnx(net: VerifierNet, path: Path) -> None:
     """Write the network for `cv2.dnn`: input float32 [N, 3, 32, 32] in 0..255, output [N, 4]."""
-    onnx = _onnx()
+    onnx = onnx_package()
     helper, kind = onnx.helper, onnx.TensorProto
     nodes, initializers = [], []
     for name, values in fused_weights(net).items():
@@ -132,7 +132,7 @@ def write_onnx(net: VerifierNet, path: Path) -> None:
 
 def read_onnx(path: Path) -> VerifierNet:
     """The network of such a file, its normalisations folded; UserError when it is another's."""
-    onnx = _onnx()
+    onnx = onnx_package()
     try:
         tensors = onnx.load(str(path)).graph.initializer
         values = {t.name.removesuffix(".half"): onnx.numpy_helper.to_array(t) for t in tensors}
@@ -146,7 +146,8 @@ def read_onnx(path: Path) -> VerifierNet:
     return net
 
 
-def _onnx():
+def onnx_package():
+    """The package onnx. Raises `Unavailable` where the extra is not installed."""
     try:
         import onnx
         import onnx.numpy_helper

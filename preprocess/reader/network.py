@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manifest.errors import Unavailable
 from manifest.files import write_bytes
+from preprocess.cascade.network import onnx_package
 from preprocess.reader.model import INPUT_SIDE_PX, ONNX_SCHEMA_VERSION, logit_parts
 
 # Layer name: (channels in, channels out, kernel, stride).
@@ -97,7 +97,7 @@ class ReaderNet(nn.Module):
 
 def write_onnx(net: ReaderNet, path: Path) -> None:
     """Write the network for `cv2.dnn`: input float32 [N, 3, 64, 64] in 0..255, output logits."""
-    graph = _Graph(_onnx())
+    graph = _Graph(onnx_package())
     net = net.cpu().eval()
     x = graph.node("Div", "faces", graph.number("half_range", 127.5))
     x = graph.node("Sub", x, graph.number("one", 1.0))
@@ -209,14 +209,3 @@ class _Graph:
     def _value(self, name: str, values: np.ndarray) -> str:
         self._values.append(self._onnx.numpy_helper.from_array(values, name))
         return name
-
-
-def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError:
-        raise Unavailable(
-            "the package onnx is missing", hint="pip install 'anime-avatar-acgan[onnx]'"
-        ) from None
-    return onnx
