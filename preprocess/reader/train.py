@@ -34,6 +34,7 @@ from manifest.files import atomic_file
 from manifest.vocabulary import UNKNOWN, Group
 from manifest.workspace import Workspace
 from preprocess.audit import packed_pictures
+from preprocess.cascade.network import onnx_package
 from preprocess.reader.calibrate import Checked, calibrated, figures, is_read
 from preprocess.reader.model import (
     AttributeReader,
@@ -80,6 +81,7 @@ def train_reader(options: TrainReaderOptions) -> None:
         plan += [f"check on {found.path}" for found in checks]
         explain_dry_run(options, [*plan, f"write {options.out}"])
         return
+    onnx_package()  # before a quarter of an hour is spent
     split = None if checks else "train"
     sources = [_source(found, groups, split) for found in sets]
     if checks:
