@@ -111,6 +111,9 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         )
         return await answer(request, wish)
 
+    for path, handler in (("/avatar/{name:path}.png", by_name), ("/avatar", by_seed)):
+        api.head(path, response_class=Response, include_in_schema=False)(handler)
+
     @api.get("/models", summary="What can be asked for")
     async def models() -> dict[str, Any]:
         return {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import pytest
 import torch
 
 from acgan.make.options import ServeOptions
+from eval.classifier import Judge
+from eval.standalone import keep_standalone
+from manifest.runs import read_snapshot_info
 from tests.make.snapshots import make_snapshot
 
 START_S = 60
@@ -19,10 +23,21 @@ START_S = 60
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with two runs; read only."""
+    """A workspace with two runs and a classifier for both, untrained; read only."""
     root = tmp_path_factory.mktemp("workspace")
     make_snapshot(root / "runs" / "00001-tiny" / "snapshots" / "0000001000")
-    make_snapshot(root / "runs" / "00002-other" / "snapshots" / "0000001000", seed=1)
+    last = make_snapshot(root / "runs" / "00002-other" / "snapshots" / "0000001000", seed=1)
+    info = read_snapshot_info(last)
+    faces = root / "data/faces/tiny"
+    faces.mkdir(parents=True)
+    (faces / "dataset.json").write_text(json.dumps({"dataset_id": info.dataset_id}))
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        judge = Judge(16, info.vocabulary.sizes, 8).eval()
+    keep_standalone(
+        judge, faces / "classifier-0.pt2", image_size=16, vocabulary=info.vocabulary,
+        dataset_id=info.dataset_id,
+    )  # fmt: skip
     return root
 
 

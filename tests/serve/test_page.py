@@ -197,6 +197,18 @@ def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
     visitor.until(lambda: "1024 bytes" in visitor.text("#message"))
 
 
+def test_the_best_of_several_is_that_of_python(visitor: Visitor, workspace: Path) -> None:
+    model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
+    visitor.wish("smile", "1")
+    visitor.drawn(lambda: visitor.choose_option("#best-of", "8"))
+    seed = int(visitor.value("#seed"))
+    ours = model.portraits(["smile=1"], 16, seed, 8)
+    shown = "[...document.querySelectorAll('#candidates button')].map(b => b.shown.portrait)"
+    theirs = visitor.js(f"return {shown}.map(p => [p.seed, p.index, p.candidate, p.bestOf])")
+    assert theirs == [[p.seed, p.index, p.candidate, p.best_of] for p in ours]
+    assert len({p.candidate for p in ours}) > 2
+
+
 def test_another_model_draws_at_once(visitor: Visitor) -> None:
     visitor.choose(0)
     visitor.wish("hair_color", "orange")
