@@ -190,6 +190,9 @@ class PackageOptions(CommonOptions):
     precision: Literal["fp32", "fp16"] = "fp32"
     """fp16 halves the weights on disk; the pictures change by a hair, and their recipes with it."""
 
+    training: bool = True
+    """Add the nets that trained it (encoder, discriminator, helper), for `train --from`."""
+
     about: str = ""
     """For the model card: where the faces came from, and who may use the model for what."""
 

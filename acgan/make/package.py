@@ -2,8 +2,9 @@
 
 `MODELS/<name>/` holds `<name>.json` and `<name>.safetensors` (the snapshot), `eval/metrics.jsonl`
 (its row of scores), `classifier.pt2` and, where there is one, `realness.onnx` (the judges, for
-best-of-N) and `MODEL_CARD.md`. Every command
-takes the folder as `--snapshot`; one under `acgan/models` ships with the project.
+best-of-N), `<name>.training.safetensors` (the nets that trained it, for `train --from`) and
+`MODEL_CARD.md`. Every command takes the folder as `--snapshot`; one under `acgan/models` ships with
+the project.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from acgan.make.painter import snapshot_name
 from acgan.make.scores import scores_of
 from acgan.make.snapshots import find_snapshot
 from acgan.realness import PACKAGED
-from acgan.snapshot import Snapshot, load_snapshot, save_snapshot
+from acgan.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
 from cli import emit_json, explain_dry_run
 from manifest.errors import UserError
 from manifest.files import write_bytes, write_text
@@ -85,6 +86,9 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     realness = realness_file(snapshot.path, snapshot.info)
     if realness is not None:
         write_bytes(folder / PACKAGED, realness.read_bytes())
+    trained = training_path(snapshot.path)
+    if options.training and trained.is_file():
+        write_bytes(training_path(stem.with_suffix(".json")), trained.read_bytes())
     card = model_card(name, packed, scores, training_of(snapshot.path), options.about)
     write_text(folder / "MODEL_CARD.md", card)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -95,6 +99,7 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
         "scored": scores is not None,
         "classifier": judge is not None,
         "realness": realness is not None,
+        "can_be_trained_on": training_path(stem.with_suffix(".json")).is_file(),
     }
 
 

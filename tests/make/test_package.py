@@ -18,7 +18,7 @@ from acgan.make import package
 from acgan.make.options import GenerateOptions, PackageOptions
 from acgan.make.scores import accuracy_per_class, scores_of
 from acgan.make.snapshots import SHIPPED, find_snapshot, shipped_snapshots
-from acgan.snapshot import load_snapshot
+from acgan.snapshot import load_snapshot, load_training_nets, save_training_nets
 from eval.classifier import Judge
 from eval.standalone import keep_standalone
 from manifest import UserError
@@ -96,6 +96,15 @@ def test_a_packaged_snapshot_is_all_one_needs(
     card = (folder / "MODEL_CARD.md").read_text()
     for text in ("Drawn by hand", "| hair color | blue |", "80%", "0.900 | 0.950", "too alike"):
         assert text in card
+
+
+def test_the_nets_that_trained_it_come_along_if_asked(home: Path, tmp_path: Path) -> None:
+    snapshot = find_snapshot(None, home)
+    save_training_nets(snapshot, {"encoder": torch.nn.Linear(2, 3)})
+    packed = pack(home, tmp_path / "with") / "tiny.json"
+    assert load_training_nets(packed)["encoder"]["weight"].shape == (3, 2)
+    packed = pack(home, tmp_path / "without", training=False) / "tiny.json"
+    assert load_training_nets(packed) == {}
 
 
 def load_pixels(path: Path) -> bytes:
