@@ -44,6 +44,11 @@ class Judgement:
     """The colour that stands out in the region."""
 
 
+def is_own(folder: Path) -> bool:
+    """Whether the faces were cut from a folder's pictures, and not from a crawl's."""
+    return all(face.post.startswith("file:") for face in read_faces(folder))
+
+
 def audit(options: AuditOptions) -> None:
     """Write audit.csv (every judged label, worst first) and audit.html."""
     folder = (
@@ -88,7 +93,8 @@ def audit(options: AuditOptions) -> None:
         group.name: label_counts(faces.labels[:, number], group)
         for number, group in enumerate(faces.vocabulary)
     }
-    report_counts(faces.vocabulary, counts, rare=options.rare)
+    crawled = faces.info.get("made_by") == "crop" and not is_own(folder)
+    report_counts(faces.vocabulary, counts, rare=options.rare, crawled=crawled)
     rng = np.random.default_rng(options.seed)
     page = render_page(faces, pictures, judged[: options.worst], counts, options, rng)
     write_text(out / "audit.html", page)

@@ -228,7 +228,7 @@ def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOpti
     counts = info["counts"]
     labelled = counts.get("labelled", counts["faces"])
     if labelled:
-        report_counts(vocabulary, info["class_counts"], rare=options.rare)
+        report_counts(vocabulary, info["class_counts"], rare=options.rare, crawled=False)
         for group in vocabulary:
             known = {name: n for name, n in info["class_counts"][group.name].items() if name and n}
             if len(known) == 1:

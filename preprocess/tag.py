@@ -42,9 +42,10 @@ def tag(options: TagOptions) -> None:
         )
     if info.get("made_by") != "crop":
         raise UserError(
-            "this face set came with its labels",
+            "these faces were not cropped from a crawl, so there are no tags",
             where=str(folder),
-            hint="give --name of a cropped one",
+            hint="give --name of a crawled set, or read labels from the faces: "
+            "python -m preprocess label",
         )
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     faces = read_faces(folder)
@@ -71,7 +72,7 @@ def tag(options: TagOptions) -> None:
     content, written = write_labels(folder, vocabulary, faces, labels, info, sources)
     if not written:
         log.info("labelled already, nothing has changed")
-    report_counts(vocabulary, content["class_counts"], rare=options.rare)
+    report_counts(vocabulary, content["class_counts"], rare=options.rare, crawled=True)
     emit_json(
         {
             "face_set": str(folder),
@@ -112,16 +113,25 @@ def face_labels(
 
 
 def report_counts(
-    vocabulary: Vocabulary, counts: Mapping[str, Mapping[str, int]], *, rare: int
+    vocabulary: Vocabulary,
+    counts: Mapping[str, Mapping[str, int]],
+    *,
+    rare: int,
+    crawled: bool,
 ) -> None:
-    """Log the number of faces per class, and name the rare ones with the query that finds more."""
+    """Log the number of faces per class, and name the rare ones: of a crawl with the query that
+    finds more, else in one line."""
     for group in vocabulary:
         shown = ", ".join(f"{name or 'unknown'} {n}" for name, n in counts[group.name].items())
         log.info("%s: %s", group.name, shown)
-    for group, name, count in rare_classes(vocabulary, counts, rare=rare):
+    found = rare_classes(vocabulary, counts, rare=rare)
+    for group, name, count in found if crawled else ():
         log.warning(
             "%s=%s is rare: %d faces; more: %s", group.name, name, count, crawl_query(group, name)
         )
+    if found and not crawled:
+        few = ", ".join(f"{group.name}={name} {count}" for group, name, count in found)
+        log.info("under %d faces: %s", rare, few)
 
 
 def rare_classes(

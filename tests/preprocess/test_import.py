@@ -412,6 +412,7 @@ def test_faces_without_labels_are_a_face_set(
     assert (faces.labels == -1).all()
     assert "next: python -m preprocess label --name x" in caplog.text
     assert "is rare" not in caplog.text
+    assert "crawler" not in caplog.text
 
 
 def test_pictures_beside_the_table_are_counted_not_dropped(
