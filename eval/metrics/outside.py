@@ -56,7 +56,7 @@ TITLES = {
     "coverage": "coverage",
     "clean": "clean: as close to reals as 95% of reals",
 }
-DIGITS = {"frechet": 1, "frechet_ratio": 1, "kernel": 4}
+DIGITS = {"frechet": 1, "frechet_ratio": 1}
 BY_CLASS = ("frechet_ratio", "clean")
 
 
@@ -106,9 +106,9 @@ class NetworkScores:
         how = f"{self.network.title} ({self.network.sha256[:8]})"
         found = []
         for name, value in self.values.items():
-            digits = DIGITS.get(name, 2)
             drawn, low, high, real = (
-                number(x, digits) for x in (value.drawn, value.low, value.high, value.real)
+                f"{x:.3g}" if name == "kernel" else number(x, DIGITS.get(name, 2))
+                for x in (value.drawn, value.low, value.high, value.real)
             )
             found.append(Row(TITLES[name], f"{drawn} ({low} to {high})", real, how))
         alike, again = (
