@@ -1,9 +1,11 @@
 """How real one picture looks: the small net that a snapshot ships with, to choose among its draws.
 
 `python -m eval realness` fits it to the snapshot's own draws. The file, `<snapshot>.realness.onnx`,
-takes `pictures` uint8 [N, 3, S, S] and gives `realness` float32 [N], higher for more real; 0 is the
-mark that 95% of real faces pass. Its metadata says whose draws it knows and from which network's
-features it learnt: that network must never score what this one chose.
+takes `pictures` uint8 [N, 3, S, S] and gives `realness` float32 [N]: 0 for all that look as close
+to real faces as 95% of these do, below 0 the farther off the lower. The first of the highest is the
+one to take: the first good draw, which costs less variety than the very best. Its metadata says
+whose draws it knows and from which network's features it learnt: that network must never score what
+this one chose.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ class Realness:
         return Realness(session, info, hashlib.sha256(data).hexdigest()[:16])
 
     def score(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """float32 [N] for uint8 [N, 3, S, S]; higher is more real, 0 the mark of 95% of reals."""
+        """float32 [N] for uint8 [N, 3, S, S]; higher is more real, 0 for all that are good."""
         found = [
             self._session.run(None, {"pictures": pictures[start : start + BATCH]})[0]
             for start in range(0, len(pictures), BATCH)

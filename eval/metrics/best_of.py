@@ -62,9 +62,9 @@ class BestOf(Result):
         return [
             Section(
                 "What choosing brings",
-                f"{self.count} faces, each the most real of {N_DRAWN} draws with the same labels "
-                "by the snapshot's realness net, which learnt from another network than those that "
-                "judge here. Choosing costs variety: see recall.",
+                f"{self.count} faces, each the first good one of {N_DRAWN} draws with the same "
+                "labels by the snapshot's realness net, which learnt from another network than "
+                "those that judge here. Choosing costs variety: see recall.",
                 tables=[Table(head, list(rows))],
             )
         ]
