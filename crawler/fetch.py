@@ -102,7 +102,10 @@ def fetch(options: FetchOptions) -> None:
         )
     if stopped_by:
         raise stopped_by[0]
-    next_step("python -m preprocess crop")
+    if result["files"] or options.records_only:
+        next_step("python -m preprocess crop")
+    else:
+        log.warning("there is no file yet; the reasons stand beside the counts")
 
 
 def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[str]:

@@ -277,7 +277,10 @@ def _descend(
     if owed and not floor and budget != 0:
         yield Step((), owed, progress)
     if barren >= BARREN_PAGES or (barren and not progress.listed):
-        raise Unavailable(f"{barren} pages in a row hold nothing but rows that are no posts")
+        raise Unavailable(
+            f"nothing of the listing can be read: {barren} pages of rows that are no posts",
+            hint="is this the right --kind?",
+        )
     return progress
 
 

@@ -106,26 +106,24 @@ def _wanted_classes(group: Group) -> tuple[str, ...]:
 
 
 def _say_classes(query: Query, classes: dict[str, dict[str, int]], rare: int) -> None:
-    """The classes in one line for each group, all flags in one, and how to get more of the rare."""
-    flags: dict[str, int] = {}
-    for group, counts in classes.items():
-        if list(counts) == ["1"]:
-            flags[group] = counts["1"]
-        else:
-            log.info("%s: about %s by %s", query.site, _listed(counts), group)
-    log.info("%s: about %s", query.site, _listed(flags))
-    few = [
-        name if name != "1" else group
-        for group, counts in classes.items()
-        for name, count in counts.items()
-        if count < rare
-    ]
+    """How many files each class gets, and how to get more of the rare ones."""
+    _say(query, classes, "about ")
+    few = sum(count < rare for counts in classes.values() for count in counts.values())
     if few:
         log.info(
             "%s: %d classes would get fewer than %d files (--by-class: how many posts there are); "
             "to fill one: python -m crawler fetch --site %s --kind %s --also TAG",
-            *(query.site, len(few), rare, query.root, query.kind.kind),
+            *(query.site, few, rare, query.root, query.kind.kind),
         )
+
+
+def _say(query: Query, classes: dict[str, dict[str, int]], what: str) -> None:
+    """One line for each group of classes, and one for all flags."""
+    flags = {group: counts["1"] for group, counts in classes.items() if list(counts) == ["1"]}
+    for group, counts in classes.items():
+        if group not in flags:
+            log.info("%s: %s: %s%s", query.site, group, what, _listed(counts) or "not told")
+    log.info("%s: yes or no: %s%s", query.site, what, _listed(flags) or "not told")
 
 
 def _listed(counts: dict[str, int]) -> str:
@@ -155,9 +153,15 @@ def _on_site(
                     break
             found[group.name][name] = best
             advance()
-    for group_name, classes in found.items():
-        counts = {c["tag"]: c["posts"] for c in classes.values() if c["posts"] is not None}
-        log.info("%s: on the site, %s: %s", query.site, group_name, _listed(counts) or "not told")
+    counts = {
+        group.name: {
+            name: told["posts"]
+            for name, told in found[group.name].items()
+            if told["posts"] is not None
+        }
+        for group in vocabulary
+    }
+    _say(query, counts, "on the site ")
     return found
 
 
