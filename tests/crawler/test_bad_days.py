@@ -333,6 +333,25 @@ def test_rows_without_an_id_end_no_walk(
     check_exact([post for post in posts if post.post_id not in bad], tmp_path)
 
 
+def test_a_last_row_that_never_comes_again_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind the last post of a page stands something that the next page does not show."""
+
+    def with_junk(path: str, answer: Answer) -> Answer:
+        found = json.loads(answer.body) if path == "/posts.json" else []
+        return (
+            replace(answer, body=json.dumps([*found, {"id": None}]).encode()) if found else answer
+        )
+
+    posts = general(12, 13)
+    with serve(posts, "danbooru") as stand_in:
+        answering(stand_in, with_junk)
+        crawl(stand_in, "danbooru", tmp_path)
+    assert last_json(capsys.readouterr().out)["run"]["malformed_rows"] == 1
+    check_exact(posts, tmp_path)
+
+
 def test_damaged_rows_are_asked_for_again(tmp_path: Path) -> None:
     """A later run of the same command takes what has become readable."""
     posts = general(30, 13)
