@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.staticfiles import StaticFiles
 
 from acgan.make.ask import MOST_SEED
@@ -20,6 +22,7 @@ from acgan.serve.desk import MOST_BEST_OF, MOST_PICTURES, MOST_SIDE_PX, Busy, De
 from manifest.errors import UserError
 
 PAGE = Path(__file__).resolve().parents[1] / "page"
+BODY_WITHIN_S = 10.0
 WEEK_S = 7 * 24 * 3600
 OWN = ("model", "seed", "index", "size", "scale_by", "best_of", "fold_case")
 SHARED = {"access-control-allow-origin": "*", "cache-control": f"public, max-age={WEEK_S}"}
@@ -161,9 +164,11 @@ def client_of(request: Request) -> str:
 async def body_of(request: Request) -> Any:
     """The JSON of a body. Raises `UserError`."""
     try:
-        return json.loads(await request.body())
+        return json.loads(await asyncio.wait_for(request.body(), BODY_WITHIN_S))
     except (ValueError, RecursionError):
         raise UserError("the body is not JSON") from None
+    except (TimeoutError, ClientDisconnect):
+        raise UserError("the body did not arrive") from None
 
 
 def add_errors(api: FastAPI) -> None:

@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -213,6 +214,22 @@ def raw(
         return 413, b""  # refused before all of it was sent
     finally:
         connection.close()
+
+
+def test_a_body_that_does_not_arrive(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("acgan.serve.api.BODY_WITHIN_S", 0.2)
+    host, port = urllib.parse.urlparse(served.url).netloc.split(":")
+    for leaves_early in (False, True):
+        with socket.create_connection((host, int(port)), timeout=20) as client:
+            head = f"POST /draw HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\n{{"
+            client.sendall(head.encode())
+            if not leaves_early:
+                assert client.recv(4096).startswith(b"HTTP/1.1 400")
+    time.sleep(0.1)
+    assert call(served, "health")[0] == 200
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_large_and_endless_bodies_are_refused(served: Served) -> None:
