@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eval.cache import ArrayCache, content_hash
 from eval.figures import data_uri, grid
 from eval.metric import Case, Metric, Result, Results
 from eval.neighbours import nearest
 from eval.page_parts import Figure, Section, number, percent
+from eval.reals import Reals
 from eval.thumbnails import SIDE, mirrored, thumbnails
 from eval.verdicts import Check, Verdict
 
 Pictures = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
+MEMORISATION_VERSION = 1  # raise it when the distances below change
 SHOWN = 8
 MAX_FAKES = 2000
 CLOSE_QUANTILE = 0.01
@@ -95,15 +98,16 @@ class Memorisation(Result):
 
 
 def measure_memorisation(
-    fakes: Pictures, train: Pictures, held_out: Pictures, seed: int
+    fakes: Pictures, reals: Reals, seed: int, cache: ArrayCache
 ) -> Memorisation:
-    """All uint8 [N, 3, S, S]; at most `MAX_FAKES` fakes are looked up."""
+    """Fakes uint8 [N, 3, S, S], of which at most `MAX_FAKES` are looked up."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(fakes))[:MAX_FAKES])
-    fake, known, unseen = thumbnails(fakes[rows]), thumbnails(train), thumbnails(held_out)
+    fake, known, unseen = map(thumbnails, (fakes[rows], reals.train_pictures, reals.test_pictures))
     to_train, train_rows = nearest_mirrored(fake, known)
     to_held_out, held_out_rows = nearest_mirrored(fake, unseen)
-    real_to_train, _ = nearest_mirrored(unseen, known)
+    key = f"held-out-to-train-v{MEMORISATION_VERSION}-{reals.key}-{content_hash(unseen)}"
+    (real_to_train,) = cache.arrays(key, lambda: [nearest_mirrored(unseen, known)[0]])
     count = min(len(known), len(unseen))
     sample = np.sort(rng.permutation(len(known))[:count])
     to_sample, _ = nearest_mirrored(fake, known[sample])
@@ -138,8 +142,7 @@ def nearest_mirrored(
 
 def measure(case: Case) -> Result:
     case.note("memorisation")
-    reals = case.reals
-    return measure_memorisation(case.pictures, reals.train_pictures, reals.test_pictures, case.seed)
+    return measure_memorisation(case.pictures, case.reals, case.seed, case.cache)
 
 
 METRIC = Metric("memorisation", measure)
