@@ -391,7 +391,12 @@ function writeKept() {
 }
 
 const recipeOf = ({ model, portrait }) => toRecipe(model, [portrait]);
-const isKept = (shown) => state.kept.findIndex((r) => r.snapshot === shown.model.snapshot && r.pictures?.[0]?.z === recipeOf(shown).pictures[0].z && JSON.stringify(r.pictures[0].attributes) === JSON.stringify(recipeOf(shown).pictures[0].attributes));
+/** What tells two recipes apart: the model, z, and the classes. */
+const keyOf = ({ snapshot, pictures }) => {
+  const { z, attributes, blend } = pictures?.[0] ?? {};
+  return JSON.stringify([snapshot, z, attributes, blend]);
+};
+const isKept = (shown) => state.kept.findIndex((recipe) => keyOf(recipe) === keyOf(recipeOf(shown)));
 
 function showFavourite() {
   const kept = isKept(state.chosen) >= 0;
