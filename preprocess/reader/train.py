@@ -41,6 +41,7 @@ from preprocess.reader.model import (
     Floats,
     Readable,
     logit_parts,
+    notes_path,
     write_notes,
 )
 from preprocess.reader.network import ReaderNet, write_onnx
@@ -109,6 +110,8 @@ def train_reader(options: TrainReaderOptions) -> None:
     good = [found for found in chosen if is_read(read[found.name], options.min_right)]
     bad = [found.name for found in chosen if found not in good]
     if not good:
+        for path in (options.out, notes_path(options.out)):
+            path.unlink()
         raise UserError(
             "none of the attributes is read well enough",
             hint="lower --min-right, or give more --data",
@@ -207,7 +210,8 @@ def fit(
         optimizer, options.learning_rate, total_steps=steps, pct_start=0.1
     )
     parts = {"net": net, "mean": mean, "optimizer": optimizer, "schedule": schedule}
-    asked = {"options": repr(replace(options, threads=1, quiet=False)), "groups": repr(groups)}
+    shaping = (options.data, options.views, options.learning_rate, options.batch, options.seed)
+    asked = {"options": repr(shaping), "groups": repr(groups)}
     first = _restore(state_path(options.out), parts, asked)
     draws = _batches(sources, options.batch, np.random.default_rng((options.seed, first)))
     kept_at = time.monotonic()

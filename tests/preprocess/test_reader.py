@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -311,6 +312,13 @@ def test_train_reader_goes_on_where_it_stopped(
         train_reader(asked)
     assert "going on after step 5" in caplog.text
     assert len(calls) == 6 + 15
+
+    # What is not read well enough costs no second training.
+    for _ in range(2):
+        with pytest.raises(UserError, match="none of the attributes is read well enough"):
+            train_reader(dataclasses.replace(asked, seed=1, min_right=1.1))
+    assert len(calls) == 6 + 15 + 20
+    assert not asked.out.exists()
 
 
 def test_mistakes_of_train_reader(imported: Path, tmp_path: Path) -> None:
