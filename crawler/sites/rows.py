@@ -29,6 +29,8 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.S)
 _JSON_TOTAL = re.compile(r'"count"\s*:\s*"?([0-9]{1,15})')
 _XML_PROLOGUE = re.compile(r"<\?xml[^>]*\?>")
 _XML_OPENING = re.compile(r"""<posts(?:\s+\w+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*>""")
+# What sites forget to escape in URLs, and the names of HTML's characters: clear enough.
+_BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9a-fA-F]+);)")
 _XML_ROW = re.compile(r"<post(?=[\s/>])")
 _XML_WHOLE_ROW = re.compile(
     r"""<post(?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*\s*(?:/>|>.*?</post\s*>)""", re.S
@@ -190,11 +192,11 @@ def xml_rows(body: bytes) -> Rows:
     if is_html(text):
         raise BadAnswer(what_is(body))
     if not _UNDECODED.search(text):
-        try:
-            root = _parsed(text)
-        except (etree.XMLSyntaxError, ValueError):
-            pass
-        else:
+        root = _root(text)
+        if root is None:
+            text = _BARE_AMPERSAND.sub("&amp;", text)
+            root = _root(text)
+        if root is not None:
             listing = root if root.tag == "posts" else root.find(".//posts")
             if listing is None:
                 words = fields.text(root.get("reason") or root.text)[:200]
@@ -212,13 +214,16 @@ def xml_total(body: bytes) -> int | None:
     return xml_rows(body).total
 
 
-def _parsed(text: str) -> etree._Element:
+def _root(text: str) -> etree._Element | None:
     """The root of a document that is known to be this text, whatever its prologue says."""
     parser = etree.XMLParser(
         encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
-    start = text.find("<")
-    return etree.fromstring(_XML_PROLOGUE.sub("", text[max(0, start) :], count=1).encode(), parser)
+    document = _XML_PROLOGUE.sub("", text[max(0, text.find("<")) :], count=1).encode()
+    try:
+        return etree.fromstring(document, parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
 
 
 def _fields_of(element: etree._Element) -> Row:
@@ -251,10 +256,8 @@ def _salvaged_xml(text: str, body: bytes) -> Rows:
 def _read_row(text: str) -> Row | None:
     if _UNDECODED.search(text):
         return None
-    try:
-        return _fields_of(_parsed(text))
-    except (etree.XMLSyntaxError, ValueError):
-        return None
+    root = _root(text)
+    return None if root is None else _fields_of(root)
 
 
 def _lost_in_xml(gap: str, *, first: bool) -> int:

@@ -122,6 +122,15 @@ def test_a_right_prologue_is_believed() -> None:
     assert all("アーティスト_" in str(post.tags) for post in page.posts)
 
 
+@pytest.mark.parametrize("written", [b"https://x.example/?a=1&b=2", b"caf&eacute;&nbsp;&x;"])
+def test_an_ampersand_that_nobody_escaped_costs_nothing(written: bytes) -> None:
+    body = BODIES["gelbooru", "xml"].replace(b"https://art.example/", written + b"/")
+    page = parse(("gelbooru", "xml"), body)
+    assert [post.post_id for post in page.posts] == IDS
+    assert page.malformed == 0
+    assert all(post.source.startswith(written.decode()) for post in page.posts)
+
+
 def losses(page: Page, whole: Page) -> int:
     """Rows that are neither there nor counted."""
     kept = {post.post_id for post in page.posts} & {post.post_id for post in whole.posts}
