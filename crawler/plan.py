@@ -24,6 +24,7 @@ from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_voca
 from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
+FULL_PAGE = 0.9  # hidden posts shorten a page that is not the last
 BYTES_PER_PIXEL = 0.5
 """Where a site tells no file size; Danbooru's and Konachan's files lie between 0.1 and 1.5."""
 
@@ -59,6 +60,10 @@ def _plan(
     policy = Policy.of(options, query)
     page = Lister(client, query, query.forms).page(None, query.kind.page_size)
     total = page.total if page.total is not None else _count(query, client)
+    if total is None and len(page.posts) < FULL_PAGE * query.kind.page_size:
+        total = len(page.posts)
+    if page.malformed:
+        log.warning("%s: %d rows of a page are damaged or no posts", query.site, page.malformed)
     posts = max(0, options.limit - begun.listed) if options.limit else None
     if total is not None:
         rest = max(0, total - begun.listed)
@@ -107,7 +112,7 @@ def _wanted_classes(group: Group) -> tuple[str, ...]:
 
 def _say_classes(query: Query, classes: dict[str, dict[str, int]], rare: int) -> None:
     """How many files each class gets, and how to get more of the rare ones."""
-    _say(query, classes, "about ")
+    _say(query, classes, "files to expect")
     few = sum(count < rare for counts in classes.values() for count in counts.values())
     if few:
         log.info(
@@ -122,12 +127,16 @@ def _say(query: Query, classes: dict[str, dict[str, int]], what: str) -> None:
     flags = {group: counts["1"] for group, counts in classes.items() if list(counts) == ["1"]}
     for group, counts in classes.items():
         if group not in flags:
-            log.info("%s: %s: %s%s", query.site, group, what, _listed(counts) or "not told")
-    log.info("%s: yes or no: %s%s", query.site, what, _listed(flags) or "not told")
+            log.info("%s: %s by %s: %s", query.site, what, group, _listed(counts) or "not told")
+    log.info("%s: %s with: %s", query.site, what, _listed(flags) or "not told")
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in sorted(counts.items(), key=lambda item: -item[1]))
+    """The counts from the highest down; those of nothing by their names only."""
+    some = sorted((item for item in counts.items() if item[1]), key=lambda item: -item[1])
+    none = ", ".join(name for name, count in counts.items() if not count)
+    told = ", ".join(f"{name} {count}" for name, count in some)
+    return "; ".join(filter(None, (told, none and f"none of {none}")))
 
 
 def _on_site(
@@ -161,7 +170,7 @@ def _on_site(
         }
         for group in vocabulary
     }
-    _say(query, counts, "on the site ")
+    _say(query, counts, "posts on the site")
     return found
 
 

@@ -381,6 +381,21 @@ def test_plan_foretells_the_fetch(
             assert told["bytes"] == pytest.approx(run["bytes"], rel=0.1)
 
 
+def test_plan_of_a_site_that_does_not_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A page that is not full holds all there is."""
+    posts = [replace(post, rating="g") for post in make_posts(30, 12)]
+    with serve(posts, "moebooru", faults=Faults(["closed_api"])) as stand_in:
+        plan(
+            PlanOptions(
+                site=stand_in.url, kind="moebooru", tags="", rate=0.0, name="x", workspace=tmp_path
+            )
+        )
+    told = last_json(capsys.readouterr().out)["sites"]["x"]
+    assert (told["matching"], told["posts"], told["files"]) == (30, 30, 30)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_plan_tells_the_classes(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
