@@ -38,6 +38,7 @@ BROKEN_QUANTILE = 0.99
 JPEG_QUALITY = 50  # poor
 FRECHET_RESAMPLES = 40
 MIN_PER_CLASS = 40
+MOST_IN_HALF = 1300  # ratios grow with the count: sets of all sizes are judged by one limit
 SHOWN = 8
 
 # Of the means over the networks, fakes and reals saved alike.
@@ -273,7 +274,7 @@ def measure_outside(case: Case) -> Result:
     for judge in judges:
         case.note(f"outside judge {judge.name}")
         networks.append(judge_crowd(case, judge, rows))
-    second = real_halves(len(rows), len(case.pictures), case.seed)[1]
+    second = real_halves(len(rows), min(len(case.pictures), MOST_IN_HALF), case.seed)[1]
     return Outside(networks, refused, len(case.reals.test_pictures) - len(rows), rows[second])
 
 
@@ -292,7 +293,7 @@ def judge_crowd(case: Case, judge: Network, rows: npt.NDArray[np.int64]) -> Netw
     cache, seed = case.cache, case.seed
     fake = judge.features(case.pictures, cache)
     real = judge.features(case.reals.test_pictures, cache)[rows]
-    first, second, drawn = real_halves(len(real), len(fake), seed)
+    first, second, drawn = real_halves(len(real), min(len(fake), MOST_IN_HALF), seed)
     base = frechet_distance(real[second], real[first])
     halves = Halves(real[first], real[second])
     again = judge.features(saved_again(case.reals.test_pictures, JPEG_QUALITY), cache)[rows]
