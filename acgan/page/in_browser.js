@@ -131,16 +131,13 @@ export const drawer = {
     });
   },
   async enlarged(model, portrait, pixels, side) {
-    const times = Math.min(2, Math.round(Math.log2(side / pixels.width)));
-    if (times < 1 || !model.upscaler) return null;
+    if (side < 1.5 * pixels.width || !model.upscaler) return null;
     const net = await session("upscaler.onnx");
-    let [width, data] = [pixels.width, pixels.data.filter((_, i) => i % 4 !== 3)];
-    for (let i = 0; i < times; i++) {
-      const given = new ort.Tensor("uint8", Uint8Array.from(data), [1, width, width, 3]);
-      data = (await net.run({ pictures: given })).enlarged.data;
-      width *= 2;
-    }
-    return toPixels(data, 0, width);
+    const { width } = pixels;
+    const rgb = Uint8Array.from(pixels.data.filter((_, i) => i % 4 !== 3));
+    const given = new ort.Tensor("uint8", rgb, [1, width, width, 3]);
+    const { enlarged } = await net.run({ pictures: given });
+    return toPixels(enlarged.data, 0, 2 * width);
   },
   async judge(model, portraits, asked) {
     return inParts(portraits, (some) => rank(model, some, asked));

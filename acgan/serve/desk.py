@@ -21,7 +21,7 @@ from acgan.serve.cache import Cache
 from acgan.serve.library import Library
 from manifest.errors import UserError
 
-DRAWING_VERSION = 1  # part of every key: raise it when the same request gives another picture
+DRAWING_VERSION = 2  # part of every key: raise it when the same request gives another picture
 MOST_WAITING = 256
 MOST_PICTURES = 64
 MOST_SIDE_PX = 1024

@@ -90,3 +90,6 @@ def test_the_shipped_one_is_used_and_small() -> None:
         smooth = np.asarray(enlarge.resize(image, side, "smooth")).astype(int)
         assert 0 < abs(np.asarray(found).astype(int) - smooth).mean() < 12
     assert enlarge.resize(image, 20).size == (20, 20)
+    np.testing.assert_array_equal(
+        np.asarray(enlarge.resize(image, 40)), np.asarray(enlarge.resize(image, 40, "smooth"))
+    )
