@@ -76,6 +76,8 @@ CLEAR = {
         "e,green,b", 'e,green,"a'
     ),
     "two lone quotes": table('{f},{h},{e},"b', "file,hair,eyes,text"),
+    "a quote that opens in one row and closes in another": "file,hair,eyes,text\n"
+    '1.png,blue,green,"a\n2.png,pink,red,b\n3.png,blonde,blue,c"\n',
     "a quote inside": table('{f},5" tall,{h},{e}', "file,text,hair,eyes"),
     "other bytes where nobody looks": table("{f},caf\xe9,{h},{e}", "file,text,hair,eyes").encode(
         "latin-1"
