@@ -30,7 +30,7 @@ class LabelEmbedding(nn.Module):
             starts.append(starts[-1] + size + 1)
         self.register_buffer("starts", torch.tensor(starts), persistent=False)
         self.table = nn.Embedding(sum(sizes) + len(sizes), dim)
-        total = sum(math.log(size) for size in sizes)
+        total = sum(math.log(size) for size in sizes) or 1.0  # groups of one class tell nothing
         with torch.no_grad():
             for start, size in zip(starts, sizes, strict=True):
                 self.table.weight[start : start + size + 1] *= math.sqrt(math.log(size) / total)
