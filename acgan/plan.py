@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from acgan.dataset import Faces, fits_in_memory, load_faces
 from acgan.losses import group_weights
 from acgan.make.snapshots import find_snapshot
+from acgan.nets import build_discriminator, build_generator
 from acgan.options import TrainOptions
 from acgan.presets import Preset
 from acgan.rundir import (
@@ -31,6 +33,7 @@ from manifest.workspace import Workspace
 log = logging.getLogger(__name__)
 
 FEW_FACES_PER_CLASS = 20
+NETS_FIELDS = {"nets", "generator", "discriminator", "image_sizes"}
 MOST_SEED = 2**27 - 1  # a step's random numbers follow from seed * 2**36 + pictures seen
 
 
@@ -130,7 +133,7 @@ def make_plan(options: TrainOptions) -> Plan:
                 other,
                 faces.path,
             )
-    return Plan(
+    plan = Plan(
         options=options,
         settings=settings,
         origin=origin,
@@ -142,6 +145,29 @@ def make_plan(options: TrainOptions) -> Plan:
         exists=found is not None,
         why_new=None if found or options.fresh else what_differs(workspace, training, name),
     )
+    check_nets(plan)
+    return plan
+
+
+def check_nets(plan: Plan) -> None:
+    """Raise `UserError` where options or `--from` describe nets that cannot be built, or that draw
+    another size; a preset's own are not asked."""
+    given = {name for name, where in plan.origin.items() if where == "option"}
+    if plan.options.start_from is None and not given & NETS_FIELDS:
+        return
+    side = plan.faces.image_size
+    labels = torch.zeros(2, len(plan.sizes), dtype=torch.int64)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            drawn = build_generator(plan.generator)(torch.zeros(2, plan.settings.z_dim), labels)
+            if drawn.shape != (2, 3, side, side):
+                raise ValueError(f"the generator draws {drawn.shape[-1]} px, not {side}")
+            build_discriminator(plan.discriminator)(drawn)
+    except (TypeError, ValueError, LookupError, RuntimeError, ArithmeticError) as error:
+        reason = str(error).partition("\n")[0][:160]
+        raise UserError(
+            f"no such nets: {reason}", hint="see the fields nets, generator and discriminator"
+        ) from None
 
 
 def find_source(name: str, workspace: Path) -> tuple[Path, SnapshotInfo]:

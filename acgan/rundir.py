@@ -6,6 +6,7 @@ import ast
 import difflib
 import json
 import logging
+import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from acgan.check import check_preset
 from acgan.options import TrainOptions
 from acgan.presets import PRESETS, Preset
 from manifest.errors import UserError
@@ -47,7 +49,10 @@ class Budget:
 
 
 def resolve_settings(options: TrainOptions) -> tuple[Preset, dict[str, str]]:
-    """The preset with the given options in place of its values, and where each value came from."""
+    """The preset with the given options in place of its values, and where each value came from.
+
+    Raises `UserError` for values that no run can have.
+    """
     preset = PRESETS[options.preset]
     given = {
         field.name: value
@@ -56,7 +61,9 @@ def resolve_settings(options: TrainOptions) -> tuple[Preset, dict[str, str]]:
     }
     given |= settings_given(options.set)
     origin = dict.fromkeys((field.name for field in fields(Preset)), f"preset {options.preset}")
-    return replace(preset, **given), origin | dict.fromkeys(given, "option")
+    settings = replace(preset, **given)
+    check_preset(settings)
+    return settings, origin | dict.fromkeys(given, "option")
 
 
 def settings_given(pairs: Sequence[str]) -> dict[str, Any]:
@@ -70,7 +77,7 @@ def settings_given(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or name not in types:
             close = difflib.get_close_matches(name, types, n=1)
-            hint = f"did you mean {close[0]}?" if close else "config.json of a run lists them"
+            hint = f"did you mean {close[0]}=...?" if close else "config.json of a run lists them"
             raise UserError(f"--set takes name=value of a preset's field, not {pair!r}", hint=hint)
         try:
             value = ast.literal_eval(text)
@@ -88,10 +95,10 @@ def settings_given(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def resolve_budget(options: TrainOptions) -> Budget:
-    """The budget asked for, or the default. Raises `UserError` when it is not positive."""
+    """The budget asked for, or the default. Raises `UserError` when it is none."""
     for name, value in (("--minutes", options.minutes), ("--kimg", options.kimg)):
-        if value is not None and value <= 0:
-            raise UserError(f"{name} must be positive")
+        if value is not None and not 0 < value < math.inf:
+            raise UserError(f"{name} must be positive, and a number")
     if options.minutes is None and options.kimg is None:
         return Budget(DEFAULT_MINUTES * 60, None)
     return Budget(

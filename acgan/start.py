@@ -60,10 +60,11 @@ def start_from(plan: Plan, nets: Nets) -> None:
             continue
         fits[name] = copy_matching(net, state or {}, source.info.vocabulary, plan.vocabulary)
     if fits["generator"] < LEAST_SHARE:
+        preset, width = source.info.extra.get("preset"), source.info.architecture.get("width", 1)
         raise UserError(
             f"its generator fits these nets in {fits['generator']:.0%} of the weights only",
             where=str(source.path),
-            hint=f"name its preset with --preset ({source.info.extra.get('preset')}?)",
+            hint=f"it was trained with --preset {preset} --width {width:g}",
         )
     for average in nets.averages:
         average.load_state_dict(nets.generator.state_dict())
@@ -83,7 +84,9 @@ def copy_matching(net: nn.Module, state: State, theirs: Vocabulary, ours: Vocabu
         if name == LABEL_ROWS:
             rows = matching_rows(theirs, ours, unknown=True)
         elif name in CLASS_ROWS:
-            slots = max(1, len(target) // max(1, sum(ours.sizes)))
+            slots = len(target) // max(1, sum(ours.sizes))
+            if len(state[name]) != slots * sum(theirs.sizes):
+                continue  # another class loss, with other logits per class
             rows = [
                 (slots * a + i, slots * b + i)
                 for a, b in matching_rows(theirs, ours, unknown=False)

@@ -67,7 +67,7 @@ def run(options: TrainOptions) -> None:
                     plan.path,
                     "train",
                     "another process trains in this folder",
-                    hint="wait for it, stop it, or start another run with --fresh or --name",
+                    hint="wait for it, stop it, or start another run with --fresh or --seed",
                 ):
                     result = train(plan, device, world)
             else:

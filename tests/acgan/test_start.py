@@ -90,6 +90,19 @@ def test_from_nothing_that_fits_is_refused(workspace: Path) -> None:
         make_plan(options(workspace, start_from="nobody"))
 
 
+def test_heads_of_another_class_loss_stay_fresh(workspace: Path) -> None:
+    """With adc each class has two logits: those of a run with one match none, and none is read."""
+    first = train_now(options(workspace, pretrained="none"))
+    more = {"start_from": str(first), "pretrained": "none", "class_loss": "adc"}
+    plan = make_plan(options(workspace, **more))
+    nets, fresh = build_nets(plan, CPU), build_nets(plan, CPU)
+    start_from(plan, nets)
+    for name, value in fresh.discriminator.state_dict().items():
+        if name.endswith("weight"):
+            same = torch.equal(nets.discriminator.state_dict()[name], value)
+            assert same == name.startswith("heads.classes"), name
+
+
 def test_a_new_run_says_what_made_it_new(workspace: Path) -> None:
     train_now(options(workspace))
     assert make_plan(options(workspace)).why_new is None
@@ -108,6 +121,18 @@ def test_a_new_run_says_what_made_it_new(workspace: Path) -> None:
         ("helper_weight", "takes name=value"),
         ("helper_weight=much", "takes a value like 0.25"),
         ("mirror=1", "takes a value like True"),
+        ("averages=()", "averages wants pairs"),
+        ("averages=((4.4,),)", "averages cannot be"),
+        ("helper_stages=(9,)", "helper_stages wants some of 0 to 6"),
+        ("perceptual_stages=()", "perceptual_stages wants some"),
+        ("pretrained=nonsense", "one of: none, efficientnet-lite0"),
+        ("redraw_fade=(0.5, 0.5)", "redraw_fade wants two shares"),
+        ("penalty_interval=0", "penalty_interval must be 1 to"),
+        ("rate_g=1e999", "rate_g cannot be inf"),
+        ("nets=big", "one of: dcgan, modern, small, srresnet"),
+        ("nets=modern", "no such nets"),
+        ('generator={"channels": ()}', "draws 4 px, not 16"),
+        ('discriminator={"channels": (16,)}', "no such nets"),
     ],
 )
 def test_settings_that_no_preset_has(workspace: Path, pair: str, message: str) -> None:

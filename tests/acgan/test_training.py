@@ -327,6 +327,9 @@ def test_the_penalty_comes_every_so_many_updates(
         ({"image_size": 0}, "draws 16, 32"),
         ({"image_size": 100_000}, "draws 16, 32"),
         ({"kimg": 0.0}, "--kimg must be"),
+        ({"kimg": float("nan")}, "--kimg must be"),
+        ({"minutes": float("inf")}, "--minutes must be"),
+        ({"temper": -1.0}, "temper must be"),
     ],
 )
 def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict, message: str) -> None:
