@@ -190,8 +190,11 @@ def read_labels(path: Path, vocabulary: Vocabulary) -> dict[str, dict[str, str]]
         raise UserError("no such file", where=str(table), hint="run `python -m preprocess tag`")
     labels: dict[str, dict[str, str]] = {}
     for line, cells in read_csv(table, ("file_name", *vocabulary.names)):
+        name = cells["file_name"]
         try:
-            labels[cells["file_name"]] = vocabulary.decode(vocabulary.encode(cells))
+            if name in labels:
+                raise UserError(f"{name} has a row already", hint="delete one of the two")
+            labels[name] = vocabulary.decode(vocabulary.encode(cells))
         except UserError as error:
             raise UserError(error.what, where=f"{table}:{line}", hint=error.hint) from None
     return labels

@@ -131,15 +131,18 @@ class _Utf8Lines:
 def read_csv(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield `(line number, row)` of a table whose header holds the `required` columns.
 
-    Raises `UserError` naming file and line for a missing file, column or cell.
+    What a spreadsheet changes when it saves is taken: a mark before the text, semicolons or tabs,
+    rows of empty cells. Raises `UserError` naming file and line for a missing file, column or cell.
     """
     try:
-        file = path.open(encoding="utf-8", newline="")
+        file = path.open(encoding="utf-8-sig", newline="")
     except FileNotFoundError:
         raise UserError("no such file", where=str(path)) from None
     with file:
         reader = csv.DictReader(file)
         try:
+            reader = csv.DictReader(file, delimiter=_separator(file.readline(), required))
+            file.seek(0)
             header = reader.fieldnames or []
             missing = [name for name in required if name not in header]
             if missing:
@@ -152,8 +155,19 @@ def read_csv(path: Path, required: Sequence[str]) -> Iterator[tuple[int, dict[st
                     raise UserError(
                         f"{len(header)} cells were expected", where=f"{path}:{reader.line_num}"
                     )
-                yield reader.line_num, row
+                if any(row.values()):
+                    yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
             raise UserError(
-                f"not readable as CSV: {error}", where=f"{path}:{reader.line_num + 1}"
+                f"not readable as CSV: {error}",
+                where=f"{path}:{reader.line_num + 1}",
+                hint="save it as CSV in UTF-8",
             ) from None
+
+
+def _separator(header: str, required: Sequence[str]) -> str:
+    """The separator by which a header line holds the `required` columns; a comma if none does."""
+    for separator in ",;\t":
+        if set(required) <= set(next(csv.reader([header], delimiter=separator), [])):
+            return separator
+    return ","

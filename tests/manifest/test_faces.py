@@ -61,6 +61,7 @@ def test_reading(tmp_path: Path) -> None:
     [
         ("attributes.csv", "blue", "teal", r"attributes\.csv:3: hair_color has no class 'teal'"),
         ("attributes.csv", "0.png", "9.png", "1 faces have no row, the first is 0.png"),
+        ("attributes.csv", "0.png", "1.png", r"attributes\.csv:4: 1.png has a row already"),
         ("attributes.csv", "glasses", "specs", "column 'glasses' is missing"),
         ("faces.csv", "test", "tset", r"faces\.csv:3: split 'tset' is not train or test"),
         ("faces.csv", "30.5", "sharp", r"faces\.csv:2: could not convert"),

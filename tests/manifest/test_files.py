@@ -62,6 +62,24 @@ def test_csv_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        "\ufeffx,y\r\n1,ü\r\n2,\r\n,\r\n",
+        "x;y\n1;ü\n2;\n;\n",
+        "x\ty\n1\tü\n2\t\n",
+        "x,y\r1,ü\r2,\r",
+    ],
+)
+def test_a_spreadsheet_may_have_saved_a_csv(data: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(data.encode())
+    assert [row for _, row in read_csv(path, ["x", "y"])] == [
+        {"x": "1", "y": "ü"},
+        {"x": "2", "y": ""},
+    ]
+
+
+@pytest.mark.parametrize(
     ("data", "message"),
     [
         (b"x,z\n1,2\n", r"a\.csv:1: column 'y' is missing"),
