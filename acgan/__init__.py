@@ -2,7 +2,7 @@
 
     import acgan
 
-    model = acgan.load("course64")
+    model = acgan.load("drawn64")
     faces = model.draw(hair_color="blue", count=4, seed=7)
     faces[0].save("blue.png")
 

@@ -82,7 +82,7 @@ def test_mp4_is_written_by_ffmpeg(
         (["interpolate", "--keys", "1"], "--keys needs"),
         (["interpolate", "--keys", "1", "nowhere.png"], "no such file"),
         (["interpolate", "--keys", "1", "2", "--frames", "9999999"], "--frames must be"),
-        (["interpolate", "--snapshot", "nowhere"], "shipped are: course64"),
+        (["interpolate", "--snapshot", "nowhere"], "shipped are: drawn64"),
         (["interpolate", "--keys", "1", "2.5"], "a seed is a whole number"),
         (["traverse", "--out", __file__], "a folder is needed"),
         (["generate", "--out", __file__], "a folder is needed"),
