@@ -89,7 +89,8 @@ def crop(options: CropOptions) -> None:
     )
     where = str(options.pictures or raw)
     if not tasks:
-        raise UserError("no picture here", where=where, hint="run `python -m crawler fetch`")
+        remedy = "unpack archives first" if options.pictures else "run `python -m crawler fetch`"
+        raise UserError("no picture here", where=where, hint=remedy)
     if options.dry_run:
         plan = [f"look for faces in {len(tasks)} pictures of {where}", f"write {folder}"]
         explain_dry_run(options, plan)

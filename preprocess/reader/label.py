@@ -10,6 +10,7 @@ from pathlib import Path
 from cli import emit_json, explain_dry_run, next_step, progress
 from manifest import UserError
 from manifest.faces import read_face_set, read_faces, read_label_sources, read_labels
+from manifest.files import read_csv
 from manifest.vocabulary import DEFAULT_VOCABULARY, UNKNOWN, Group, Vocabulary, load_vocabulary
 from preprocess.audit import packed_pictures
 from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
@@ -145,6 +146,7 @@ def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> T
     info = existing_info(folder)
     own = Vocabulary.from_json(info["vocabulary"], str(folder / "dataset.json"))
     labels = read_labels(folder, own)
+    _check_columns(folder, own)
     sources = read_label_sources(folder, labels)
     if not any(any(row.values()) for row in (*labels.values(), *sources.values())):
         own = own.only(())  # nothing is labelled: the attributes are those that will be
@@ -162,6 +164,20 @@ def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> T
         {name: {group: labels[name].get(group, "") for group in wider.names} for name in names},
         {name: {group: sources[name].get(group, "") for group in wider.names} for name in names},
     )
+
+
+def _check_columns(folder: Path, own: Vocabulary) -> None:
+    """Raise `UserError` for a column that a person added: the next writing would drop it."""
+    table = folder / "attributes.csv"
+    for _, cells in read_csv(table, ("file_name",)):
+        added = [name for name in cells if name not in ("file_name", *own.names)]
+        if added:
+            raise UserError(
+                f"the set has no attribute {added[0]!r}, and writing would lose the column",
+                where=f"{table}:1",
+                hint="delete it, or keep it in a labels.csv and import the faces with that",
+            )
+        return
 
 
 def with_groups(own: Vocabulary, groups: Sequence[Group], general: Vocabulary) -> Vocabulary:

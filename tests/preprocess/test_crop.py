@@ -180,6 +180,10 @@ def test_mistakes_give_a_line(tmp_path: Path) -> None:
         crop_folder(tmp_path / "absent", tmp_path)
     with pytest.raises(UserError, match="nothing was crawled yet"):
         crop(CropOptions(workspace=tmp_path))
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError) as caught:
+        crop_folder(tmp_path / "mine", tmp_path)
+    assert "crawler" not in str(caught.value)
     (tmp_path / "bad.xml").write_text("<x/>")
     (tmp_path / "p").mkdir()
     Image.new("RGB", (90, 90)).save(tmp_path / "p" / "a.png")

@@ -213,6 +213,16 @@ def test_label_writes_over_nobody(imported: Path) -> None:
     assert (imported / "attributes.csv").read_bytes() == again
 
 
+def test_a_column_of_ones_own_is_not_dropped(imported: Path) -> None:
+    table = imported / "attributes.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([f"{lines[0]},mood", *(f"{line},happy" for line in lines[1:])]))
+    before = table.read_bytes()
+    with pytest.raises(UserError, match=r"attributes\.csv:1: the set has no attribute 'mood'"):
+        label(LabelOptions(workspace=imported.parents[2], quiet=True))
+    assert table.read_bytes() == before
+
+
 def test_a_tables_labels_stay_and_lacking_attributes_come(
     drawn: tuple[Path, list[dict]], tmp_path: Path
 ) -> None:
