@@ -82,14 +82,18 @@ def measure_cost(preset: PresetName, image_size: int, width: float = 1.0) -> Cos
         pictures = nets.generator(z, labels)
     with CountFlops() as forward_d, torch.no_grad():
         nets.discriminator(pictures)
+    # Updates differ in whether penalty and generator come: one of each kind, as often as it comes.
+    kinds: dict[tuple[bool, bool], list[int]] = {}
     cycle = math.lcm(settings.penalty_interval, settings.generator_every)
-    saved = _SavedBytes()
-    with CountFlops() as updates:
-        for number in range(cycle):
-            # The last has no penalty where penalties are lazy: what most updates keep.
-            with saved.counting() if number == cycle - 1 else nullcontext():
-                step.update(feed, number * settings.batch)
-    total = updates.total / cycle
+    for number in range(cycle):
+        kind = (number % settings.penalty_interval == 0, number % settings.generator_every == 0)
+        kinds.setdefault(kind, []).append(number)
+    usual = max(kinds.values(), key=len)
+    saved, total = _SavedBytes(), 0.0
+    for numbers in kinds.values():
+        with CountFlops() as counted, saved.counting() if numbers is usual else nullcontext():
+            step.update(feed, numbers[0] * settings.batch)
+        total += len(numbers) / cycle * counted.total
     batch = settings.batch
     return Cost(
         parameters_g=count_parameters(nets.generator),
