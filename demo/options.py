@@ -21,7 +21,7 @@ class DemoOptions(CommonOptions):
     size: int = 64
     """Side of a face, px."""
 
-    kimg: float = 28.0
+    kimg: float = 32.0
     """Training length, in thousands of pictures shown to the discriminator."""
 
     seed: int = 0
