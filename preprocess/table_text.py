@@ -11,15 +11,13 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from manifest import UserError
 
 log = logging.getLogger(__name__)
-
-# The csv module's guard, 128 KB a cell, is for untrusted servers; long captions are no attack.
-csv.field_size_limit(2**31 - 1)
 
 SEPARATORS = (",", ";", "\t", "|")
 SPACES = "spaces"
@@ -78,6 +76,17 @@ def check_cell(cell: str) -> str:
     return formula[1].strip() if formula else cell
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Without the csv module's guard of 128 KB a cell: long captions are no attack."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+@_long_cells()
 def read_rows(text: str, where: str, known: Callable[[str], bool]) -> list[Row]:
     """All rows that are not blank, the header first.
 

@@ -124,15 +124,18 @@ export const drawer = {
     return `models/${encodeURIComponent(name)}/face.png`;
   },
   async draw(model, portraits) {
-    return inParts(portraits, async (some) => {
+    const drawn = await inParts(portraits, async (some) => {
       const { data, dims } = await run(model, some);
       const side = dims[1];
       return some.map((_, i) => toPixels(data, i, side));
     });
+    if (model.upscaler) session("upscaler.onnx").catch(() => null); // at hand before it is wanted
+    return drawn;
   },
   async enlarged(model, portrait, pixels, side) {
     if (side < 1.5 * pixels.width || !model.upscaler) return null;
-    const net = await session("upscaler.onnx");
+    const net = await session("upscaler.onnx").catch(() => null);
+    if (!net) return null; // it did not arrive: the page enlarges smoothly instead
     const { width } = pixels;
     const rgb = Uint8Array.from(pixels.data.filter((_, i) => i % 4 !== 3));
     const given = new ort.Tensor("uint8", rgb, [1, width, width, 3]);

@@ -26,6 +26,7 @@ from acgan.state import build_nets
 from acgan.step import Draws, Step
 
 CPU = torch.device("cpu")
+UPDATES_OF_PROCESSES = 3
 
 
 def make_step(preset: str = "small", **settings):
@@ -346,7 +347,8 @@ class DoubleFeed(Feed):
 
 
 def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Path) -> None:
-    """One update of all nets with the penalty in a world of `size` processes; rank 0 saves."""
+    """Some updates of all nets, with the penalty at first, in a world of `size` processes; rank 0
+    saves the last one's gradients."""
     torch.set_num_threads(1)
     if size > 1:
         address = f"tcp://127.0.0.1:{port}"
@@ -366,7 +368,8 @@ def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Pat
     feed = DoubleFeed(plan.faces, CPU, np.ones(len(plan.faces)))
     torch.set_default_dtype(torch.float64)
     try:
-        step.update(feed, 0)
+        for number in range(UPDATES_OF_PROCESSES):
+            step.update(feed, number * 8)
     finally:
         torch.set_default_dtype(torch.float32)
     if rank == 0:

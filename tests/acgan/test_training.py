@@ -182,7 +182,9 @@ def wait_until(condition, seconds: float = 90) -> None:
 
 @pytest.mark.slow
 def test_two_processes_do_what_one_does(workspace: Path) -> None:
-    given = ["--kimg", "0.16", "--temper", "0", "--precision", "float32"]
+    # Five updates: the helper's Adam keeps no momentum, so its first steps are signs, and what
+    # rounding turns there grows tenfold every few updates. test_step compares more of them exactly.
+    given = ["--kimg", "0.08", "--temper", "0", "--precision", "float32"]
     alone = subprocess.run(command(workspace, *given, "--name", "one"), cwd=ROOT, check=False)
     assert alone.returncode == 0
     processes = start_two(command(workspace, *given, "--name", "two", "--fresh"))
