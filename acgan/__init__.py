@@ -15,20 +15,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from acgan.make.avatar import Avatar
-    from acgan.model import Attribute, Model, load, shipped
-    from manifest.errors import Unavailable, UserError
+    from acgan.drawing.avatar import Avatar
+    from acgan.drawing.model import Attribute, Model, load, shipped
+    from avatar_common.errors import Unavailable, UserError
 
 __all__ = ["Attribute", "Avatar", "Model", "Unavailable", "UserError", "load", "shipped"]
 
 _HOMES = {
-    "Attribute": "acgan.model",
-    "Avatar": "acgan.make.avatar",
-    "Model": "acgan.model",
-    "Unavailable": "manifest.errors",
-    "UserError": "manifest.errors",
-    "load": "acgan.model",
-    "shipped": "acgan.model",
+    "Attribute": "acgan.drawing.model",
+    "Avatar": "acgan.drawing.avatar",
+    "Model": "acgan.drawing.model",
+    "Unavailable": "avatar_common.errors",
+    "UserError": "avatar_common.errors",
+    "load": "acgan.drawing.model",
+    "shipped": "acgan.drawing.model",
 }
 
 

@@ -1,41 +1,43 @@
 """The room that trains and draws."""
 
-from acgan.make.options import (
+from acgan.drawing.options import (
     ExportOptions,
     GenerateOptions,
     InterpolateOptions,
     PackageOptions,
-    ServeOptions,
     TraverseOptions,
     UpscalerOptions,
     VaryOptions,
 )
-from acgan.options import TrainOptions
-from acgan.request import fold_attributes
-from cli import Command, main
+from acgan.drawing.request import fold_attributes
+from acgan.serving.options import ServeOptions
+from acgan.training.options import TrainOptions
+from avatar_common.commands import Command, main
 
 COMMANDS = {
     "train": Command(
-        TrainOptions, "acgan.train:run", "Train a generator on a face set.", resumes=True
+        TrainOptions, "acgan.training.train:run", "Train a generator on a face set.", resumes=True
     ),
-    "generate": Command(GenerateOptions, "acgan.generate:run", "Draw avatars to order."),
+    "generate": Command(GenerateOptions, "acgan.drawing.generate:run", "Draw avatars to order."),
     "vary": Command(
-        VaryOptions, "acgan.make.variations:run", "Draw more like an earlier one, or change it."
+        VaryOptions, "acgan.drawing.variations:run", "Draw more like an earlier one, or change it."
     ),
     "traverse": Command(
-        TraverseOptions, "acgan.make.traverse:run", "Move one number or attribute sideways."
+        TraverseOptions, "acgan.drawing.traverse:run", "Move one number or attribute sideways."
     ),
     "interpolate": Command(
-        InterpolateOptions, "acgan.make.interpolate:run", "Morph between two or more avatars."
+        InterpolateOptions, "acgan.drawing.interpolate:run", "Morph between two or more avatars."
     ),
-    "export": Command(ExportOptions, "acgan.make.export:run", "Write ONNX, or a site that draws."),
+    "export": Command(ExportOptions, "acgan.drawing.export:run", "Write ONNX, or a site."),
     "package": Command(
-        PackageOptions, "acgan.make.package:run", "A snapshot, its scores and judge to give away."
+        PackageOptions,
+        "acgan.drawing.package:run",
+        "Put together what one gives away.",
     ),
     "train-upscaler": Command(
-        UpscalerOptions, "acgan.upscaler:run", "Train the net that enlarges avatars."
+        UpscalerOptions, "acgan.drawing.upscaler:run", "Train the net that enlarges avatars."
     ),
-    "serve": Command(ServeOptions, "acgan.serve.app:run", "Avatars over HTTP, and a page."),
+    "serve": Command(ServeOptions, "acgan.serving.app:run", "Avatars over HTTP, and a page."),
 }
 
 if __name__ == "__main__":

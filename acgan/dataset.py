@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-from manifest.errors import UserError
-from manifest.faces import FaceSet, Split, packed_path, read_face_set, write_packed
-from manifest.vocabulary import Vocabulary
+from avatar_common.disk.faces import FaceSet, Split, packed_path, read_face_set, write_packed
+from avatar_common.disk.vocabulary import Vocabulary
+from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 

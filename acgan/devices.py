@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, assert_never
 
 import torch
 
-from manifest.errors import Unavailable, UserError
+from avatar_common.errors import Unavailable, UserError
 
 if TYPE_CHECKING:  # `import acgan` must not bring the options parser
-    from acgan.options import Device
+    from avatar_common.devices import Device
 
 
 def choose_device(wanted: Device, threads: int | None = None) -> torch.device:

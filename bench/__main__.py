@@ -1,14 +1,18 @@
 """Side-by-side measurements: each is one command that ends with one JSON object."""
 
-from bench.options_crawl import CrawlOptions
-from bench.options_crop import CropOptions
-from bench.options_detector_pictures import DetectorPicturesOptions
-from bench.options_drawn_faces import DrawnFacesOptions
-from bench.options_eval import EvalOptions
-from bench.options_faces import FacesOptions
-from bench.options_generate import GenerateOptions
-from bench.options_train import GpuOptions, QualityOptions, TrainOptions
-from cli import Command, main
+from avatar_common.commands import Command, main
+from bench.options import (
+    CrawlOptions,
+    CropOptions,
+    DetectorPicturesOptions,
+    DrawnFacesOptions,
+    EvalOptions,
+    FacesOptions,
+    GenerateOptions,
+    GpuOptions,
+    QualityOptions,
+    TrainOptions,
+)
 
 COMMANDS = {
     "crawl": Command(CrawlOptions, "bench.crawl:run", "Our crawl beside gallery-dl's."),

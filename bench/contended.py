@@ -73,7 +73,7 @@ def neighbours() -> Iterator[None]:
 def worker(preset: str, batch: int, extra: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A process that measures a preset's updates each time it is asked."""
     code = (
-        "import cli\n"  # as every command does before anything else
+        "import avatar_common.commands\n"  # as every command does before anything else
         f"from bench.contended import answer; answer({preset!r}, {batch}, {threads()})"
     )
     inherited = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bench.options_crawl import CrawlOptions
-from cli import emit_json, explain_dry_run
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.errors import Unavailable
+from bench.options import CrawlOptions
 from crawler.sites import KINDS
 from crawler.state import State
 from demo.booru import BooruPost, StandIn, serve
 from demo.booru.samples import make_posts
-from manifest.errors import Unavailable
 
 log = logging.getLogger(__name__)
 TAGS = "solo"

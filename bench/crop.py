@@ -17,10 +17,10 @@ from pathlib import Path
 
 import cv2
 
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.errors import UserError
 from bench.faces import hits, score_picture
-from bench.options_crop import CropOptions
-from cli import emit_json, explain_dry_run
-from manifest import UserError
+from bench.options import CropOptions
 from preprocess.boxes import Box, TrueFace, read_boxes
 from preprocess.crop import describe, finish, settings_of, work_on_all
 from preprocess.decode import SUFFIXES

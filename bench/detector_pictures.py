@@ -14,10 +14,10 @@ import skimage
 import sklearn.datasets
 from PIL import Image
 
-from bench.options_detector_pictures import DetectorPicturesOptions
-from cli import emit_json, explain_dry_run, progress
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.errors import UserError
+from bench.options import DetectorPicturesOptions
 from demo.crowd import draw_post
-from manifest import UserError
 from preprocess.boxes import Box
 from preprocess.decode import SUFFIXES
 from preprocess.detect import load_cascade

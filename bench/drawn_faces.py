@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from bench.options_drawn_faces import DrawnFacesOptions
-from cli import emit_json, explain_dry_run, progress
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.disk.faces import FaceRow, split_of
+from avatar_common.disk.files import check_folder, write_bytes
+from avatar_common.disk.vocabulary import load_vocabulary
+from bench.options import DrawnFacesOptions
 from demo.artist import Attributes, draw_character, random_attributes, random_style
 from demo.artist.background import BACKGROUNDS, draw_background
-from manifest.faces import FaceRow, split_of
-from manifest.files import check_folder, write_bytes
-from manifest.vocabulary import load_vocabulary
 from preprocess.face_set import face_set_folder, write_faces, write_labels
 from preprocess.picture import png_bytes
 

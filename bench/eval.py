@@ -13,18 +13,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from acgan.snapshot import load_snapshot
+from acgan.nets.snapshot import load_snapshot
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary, load_vocabulary
 from bench.ladder import climb
-from bench.options_eval import EvalOptions
+from bench.options import EvalOptions
 from bench.planted import PLANTED, Material, Planted, Pool, is_named, real_faces
-from cli import emit_json, explain_dry_run, progress
 from demo.artist import draw_portrait, random_attributes
 from eval.judge import TrainedJudge, obtain_judge
 from eval.measure import measure
 from eval.plan import Plan
 from eval.reals import Reals, load_reals
 from eval.verdicts import Verdict, verdicts_of
-from manifest.vocabulary import UNKNOWN, Vocabulary, load_vocabulary
 
 log = logging.getLogger(__name__)
 

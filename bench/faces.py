@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from bench.options_faces import FacesOptions
-from cli.output import emit_json, explain_dry_run, say
-from cli.progress import progress
-from manifest.errors import UserError
+from avatar_common.commands.output import emit_json, explain_dry_run, say
+from avatar_common.commands.progress import progress
+from avatar_common.errors import UserError
+from bench.options import FacesOptions
 from preprocess.boxes import Box, TrueFace, read_boxes
 from preprocess.detect import DetectorConfig, Face, FaceDetector
 

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.make.ask import ask
-from acgan.make.best_of import Reader, find_classifier
-from acgan.make.export import notes_of, onnx_session, to_onnx
-from acgan.make.morph import morph
-from acgan.make.painter import Painter
-from acgan.make.path import largest_step
-from acgan.make.snapshots import find_snapshot
-from acgan.snapshot import load_snapshot
-from bench.options_generate import GenerateOptions
-from cli import emit_json, explain_dry_run, progress
-from manifest.errors import UserError
+from acgan.drawing.ask import ask
+from acgan.drawing.best_of import Reader, find_classifier
+from acgan.drawing.export import notes_of, onnx_session, to_onnx
+from acgan.drawing.morph import morph
+from acgan.drawing.painter import Painter
+from acgan.drawing.path import largest_step
+from acgan.drawing.snapshots import find_snapshot
+from acgan.nets.snapshot import load_snapshot
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.errors import UserError
+from bench.options import GenerateOptions
 
 WARM_UP = 10
 CANDIDATES = 16

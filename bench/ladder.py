@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from acgan.snapshot import load_snapshot
+from acgan.nets.snapshot import load_snapshot
+from avatar_common.errors import UserError
 from eval.drawer import Drawer
 from eval.judge import TrainedJudge
 from eval.measure import measure
 from eval.metrics import outside
 from eval.plan import Plan
 from eval.reals import Reals
-from manifest.errors import UserError
 
 FALLS = ("frechet_ratio", "kernel")
 RISES = ("precision", "recall", "density", "coverage", "clean")

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
 from eval.metrics.outside import saved_again
-from manifest.vocabulary import UNKNOWN, Vocabulary
 
 Z_DIM = 16
 

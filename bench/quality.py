@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from acgan.presets import PRESETS
-from bench.options_train import GpuOptions, QualityOptions
-from cli import emit_json, explain_dry_run
-from manifest.errors import UserError
-from manifest.files import read_json, write_json
+from acgan.training.presets import PRESETS
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.files import read_json, write_json
+from avatar_common.errors import UserError
+from bench.options import GpuOptions, QualityOptions
 
 log = logging.getLogger(__name__)
 

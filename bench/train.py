@@ -18,18 +18,18 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from acgan.cost import measure_cost, synthetic_plan
 from acgan.devices import choose_device
-from acgan.feed import Feed
-from acgan.parallel import World
-from acgan.precision import computes_in_bf16
-from acgan.presets import PRESETS
-from acgan.state import build_nets
-from acgan.step import Step
+from acgan.training.cost import measure_cost, synthetic_plan
+from acgan.training.feed import Feed
+from acgan.training.parallel import World
+from acgan.training.precision import computes_in_bf16
+from acgan.training.presets import PRESETS
+from acgan.training.state import build_nets
+from acgan.training.step import Step
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.errors import UserError
 from bench.contended import measure_contended
-from bench.options_train import TrainOptions
-from cli import emit_json, explain_dry_run, progress
-from manifest.errors import UserError
+from bench.options import TrainOptions
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """`python -m crawler`: the crawl's commands and the function behind each."""
 
-from cli import Command, main
+from avatar_common.commands import Command, main
 from crawler.options import FetchOptions, ForgetOptions, PlanOptions, StatusOptions
 
 COMMANDS = {

@@ -8,7 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
-from manifest.errors import Unavailable
+from avatar_common.errors import Unavailable
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 

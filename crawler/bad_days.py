@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+from avatar_common.errors import Unavailable
 from crawler.arrival import LIKE_OTHERS, PLACEHOLDER, is_passing
 from crawler.download import Outcome
-from manifest.errors import Unavailable
 
 FAULTS_IN_A_ROW = 30
 # So many final failures, and more than a fifth of the files, are no chance.

@@ -18,10 +18,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError as Urllib3Error
 
+from avatar_common.errors import Unavailable
 from crawler.addresses import AddressGuard, UnsafeAddress
 from crawler.politeness import RateLimiter, Stopped, backoff_s, retry_after_s, sleep
 from crawler.words import said
-from manifest.errors import Unavailable
 
 MAX_REDIRECTS = 4
 MAX_LISTING_BYTES = 20 * 2**20

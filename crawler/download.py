@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from avatar_common.disk.files import no_space
 from crawler.arrival import LARGER, MISMATCH, NOTHING_EXPECTED, UNCONFIRMED, Expected, what_arrived
 from crawler.client import Client, PassingFault, Refused, read_chunks
 from crawler.picture import HEADER_EXTENSIONS, Header, read_header
 from crawler.policy import Policy
 from crawler.records import Variant
-from manifest.files import no_space
 
 TIMES_TO_BELIEVE = 3
 SLOWEST_BYTES_PER_S = 2_000

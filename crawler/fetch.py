@@ -17,8 +17,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
-from cli import emit_json, explain_dry_run, next_step, progress
-from cli.progress import Advance
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.commands.progress import Advance
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import Unavailable, UserError
 from crawler.arrival import PLACEHOLDER, is_passing
 from crawler.bad_days import Watch
 from crawler.client import Client
@@ -31,8 +33,6 @@ from crawler.politeness import Stopped
 from crawler.queries import Query, queries_of
 from crawler.state import State, only_one
 from crawler.status import summary
-from manifest.errors import Unavailable, UserError
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 PAGES_AHEAD = 2

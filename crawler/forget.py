@@ -10,12 +10,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import emit_json, explain_dry_run
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from crawler.options import ForgetOptions
 from crawler.queries import tag_name
 from crawler.state import State, only_one
-from manifest.errors import UserError
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

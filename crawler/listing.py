@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from avatar_common.errors import Unavailable, UserError
 from crawler.client import Client, PassingFault, Refused
 from crawler.queries import Query, credentials_variable
 from crawler.records import BadAnswer, Listing, Page, Post
 from crawler.spans import Spans, credible_top
 from crawler.words import wants_key
-from manifest.errors import Unavailable, UserError
 
 log = logging.getLogger(__name__)
 EMPTY_PAGES_TO_BELIEVE = 3

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cli.options import CommonOptions
+from avatar_common.commands.options import CommonOptions
 
 Kind = Literal["auto", "danbooru", "moebooru", "gelbooru"]
 ListingChoice = Literal["auto", "json", "xml", "html"]
@@ -90,7 +90,7 @@ class PlanOptions(QueryOptions):
     """Ask the site how many posts it has of each class of the vocabulary: a request for each."""
 
     vocabulary: Path | None = None
-    """A vocabulary TOML of your own; default: manifest/vocabulary.toml."""
+    """A vocabulary TOML of your own; default: avatar_common/disk/vocabulary.toml."""
 
     rare: int = 50
     """Classes that would get fewer posts than this are named, with the command that gets more."""

@@ -9,7 +9,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from cli import emit_json, explain_dry_run, next_step, progress
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from crawler.client import Client, PassingFault, Refused
 from crawler.connect import client_for, contact_for
 from crawler.listing import Lister, Progress
@@ -19,9 +22,6 @@ from crawler.queries import Query, fitted, queries_of
 from crawler.records import BadAnswer, Post
 from crawler.spans import Spans
 from crawler.state import State
-from manifest.errors import UserError
-from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 FULL_PAGE = 0.9  # hidden posts shorten a page that is not the last

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib import metadata
 
-from manifest.errors import UserError
+from avatar_common.errors import UserError
 
 MAX_BACKOFF_S = 60.0
 PROJECT = "anime-avatar-acgan"

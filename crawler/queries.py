@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from avatar_common.errors import UserError
 from crawler.options import QueryOptions
 from crawler.records import Credentials, Listing, Rating
 from crawler.sites import KINDS, SiteKind
-from manifest.errors import UserError
 
 log = logging.getLogger(__name__)
 # Searches that suit faces. Danbooru gives anonymous searches two tags (ratings are free);

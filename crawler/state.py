@@ -10,6 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from avatar_common.disk import locks
+from avatar_common.disk.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
+from avatar_common.errors import UserError
 from crawler.arrival import LASTING, Expected
 from crawler.download import Outcome, Task
 from crawler.listing import Progress, Step
@@ -17,9 +20,6 @@ from crawler.policy import Policy
 from crawler.queries import Query
 from crawler.records import Post
 from crawler.spans import Spans
-from manifest import locks
-from manifest.errors import UserError
-from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
 
 _CHUNK = 500
 

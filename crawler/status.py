@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cli import emit_json, explain_dry_run
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.files import check_schema_version
+from avatar_common.disk.raw import CRAWL_SCHEMA_VERSION
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from crawler.options import StatusOptions
-from manifest.errors import UserError
-from manifest.files import check_schema_version
-from manifest.raw import CRAWL_SCHEMA_VERSION
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

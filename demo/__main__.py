@@ -1,6 +1,6 @@
 """`python -m demo`: the whole pipeline on an embedded booru, each command shown before it runs."""
 
-from cli import Command, main
+from avatar_common.commands import Command, main
 from demo.options import DemoOptions
 
 COMMANDS = {

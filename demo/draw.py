@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cli import progress
+from avatar_common.commands import progress
+from avatar_common.disk.files import read_json, write_bytes, write_json
 from demo.crowd import draw_post
-from manifest.files import read_json, write_bytes, write_json
 
 CROWD_SCHEMA_VERSION = 1
 CHUNK = 50

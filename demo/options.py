@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.options import CommonOptions
+from avatar_common.commands.options import CommonOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cli import emit_json, explain_dry_run, say
+from avatar_common.commands import emit_json, explain_dry_run, say
+from avatar_common.disk.files import read_json, write_json
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from demo.booru.posts import BooruPost
 from demo.booru.server import serve
 from demo.draw import draw_crowd, picture_path, read_crowd
 from demo.options import DemoOptions
-from manifest.errors import UserError
-from manifest.files import read_json, write_json
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 DEMO_SCHEMA_VERSION = 1

@@ -1,6 +1,6 @@
 """`python -m eval`: honest numbers on how good a snapshot is."""
 
-from cli import Command, main
+from avatar_common.commands import Command, main
 from eval.options import (
     ClassifierOptions,
     CompareOptions,

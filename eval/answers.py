@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from manifest.errors import UserError
-from manifest.files import read_json
+from avatar_common.disk.files import read_json
+from avatar_common.errors import UserError
 
 ANSWERS_SCHEMA_VERSION = 1
 ANSWERS_FOLDER = "people"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manifest.files import atomic_file
+from avatar_common.disk.files import atomic_file
 
 log = logging.getLogger(__name__)
 

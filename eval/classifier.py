@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avatar_common.disk.vocabulary import UNKNOWN
 from eval.fit import fit
-from manifest.vocabulary import UNKNOWN
 
 log = logging.getLogger(__name__)
 

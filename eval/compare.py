@@ -14,15 +14,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 
-from cli import emit_json, explain_dry_run
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.files import write_text
+from avatar_common.disk.runs import read_run_config, read_run_stats
+from avatar_common.disk.scores import SCORES_FILE, Row, read_rows
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from eval.figures import Series, chart
 from eval.options import CompareOptions
 from eval.page_parts import number, words
-from manifest.errors import UserError
-from manifest.files import write_text
-from manifest.runs import read_run_config, read_run_stats
-from manifest.scores import SCORES_FILE, Row, read_rows
-from manifest.workspace import Workspace
 
 CURVES = ("_frechet_ratio", "_clean", "_recall")
 SHOWN = ("frechet_ratio", "clean", "precision", "recall")

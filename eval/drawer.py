@@ -8,13 +8,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from manifest.vocabulary import Vocabulary
+from avatar_common.disk.vocabulary import Vocabulary
 
 DRAW_BATCH = 250
 
 
 class DrawerInfo(Protocol):
-    """The part of `manifest.runs.SnapshotInfo` that the scores need."""
+    """The part of `avatar_common.disk.runs.SnapshotInfo` that the scores need."""
 
     @property
     def vocabulary(self) -> Vocabulary: ...

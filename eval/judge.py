@@ -12,17 +12,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from acgan.devices import choose_device
-from cli import emit_json, explain_dry_run, next_step, progress
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.files import write_bytes
+from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from eval.cache import CACHE_FOLDER, ArrayCache, content_hash
 from eval.classifier import Judge, JudgeSettings, judge_key, read_pictures, steps_of, train_judge
 from eval.options import ClassifierOptions
 from eval.reading import read_group
 from eval.reals import Reals, load_reals, scorable_groups
 from eval.standalone import keep_standalone
-from manifest.errors import UserError
-from manifest.files import write_bytes
-from manifest.vocabulary import UNKNOWN
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

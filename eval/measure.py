@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.realness import Realness
+from acgan.nets.realness import Realness
+from avatar_common.disk.vocabulary import UNKNOWN
 from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
 from eval.judge import TrainedJudge
@@ -20,7 +21,6 @@ from eval.metrics.accuracy import unreadable
 from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
 from eval.verdicts import Check, without_empty_praise
-from manifest.vocabulary import UNKNOWN
 
 
 @dataclass(frozen=True)

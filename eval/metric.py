@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from acgan.realness import Realness
+from acgan.nets.realness import Realness
 from eval.cache import ArrayCache
 from eval.drawer import Drawer
 from eval.judge import TrainedJudge

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper
 from torch import Tensor
 from torch.nn import functional
 
-from acgan.pretrained import WEIGHTS, PretrainedName, WeightsFile, load_efficientnet_lite
+from acgan.nets.pretrained import WEIGHTS, PretrainedName, WeightsFile, load_efficientnet_lite
 from eval.cache import ArrayCache, content_hash
 
 Pictures = npt.NDArray[np.uint8]

@@ -8,22 +8,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from cli import CommonOptions
+from avatar_common.commands import CommonOptions, DeviceOptions
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Depth = Literal["full", "quick"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalOptions(CommonOptions):
+class EvalOptions(DeviceOptions):
     data: Path | None = None
     """The face set's folder; the one the snapshot was trained on, else the newest."""
-
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA, then MPS, then the CPU."""
-
-    threads: int | None = None
-    """CPU threads; all cores unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

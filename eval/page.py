@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from avatar_common.disk.files import write_text
+from avatar_common.disk.scores import Row
 from eval.figures import Series, chart, data_uri, grid, stacked
 from eval.measure import Scores
 from eval.page_parts import Bar, Pair, Section, words
 from eval.reals import Pictures
 from eval.verdicts import headline, verdicts_of
-from manifest.files import write_text
-from manifest.scores import Row
 
 COLUMNS = 8
 MAX_ROWS = 12

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avatar_common.disk.vocabulary import UNKNOWN
 from eval.classifier import masked_loss, shrink
 from eval.fit import fit
 from eval.reals import Labels, Pictures, Rows
-from manifest.vocabulary import UNKNOWN
 
 PATCHES_VERSION = 1  # raise it when the numbers below change
 SIDE = 32

@@ -17,8 +17,10 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from acgan.devices import choose_device
-from acgan.snapshot import Snapshot, load_snapshot
-from cli import emit_json, explain_dry_run, next_step
+from acgan.nets.snapshot import Snapshot, load_snapshot
+from avatar_common.commands import emit_json, explain_dry_run, next_step
+from avatar_common.disk.files import write_text
+from avatar_common.errors import UserError
 from eval.answers import ANSWERS_FOLDER, ANSWERS_SCHEMA_VERSION
 from eval.cache import content_hash
 from eval.drawer import draw_all
@@ -26,8 +28,6 @@ from eval.figures import data_uri
 from eval.options import PeopleOptions
 from eval.reals import Pictures, Reals, asked_columns, load_reals
 from eval.sources import Sources, find_sources
-from manifest.errors import UserError
-from manifest.files import write_text
 
 MOST_RUNS = 2
 SEED_APART = 700_000  # no report's draws

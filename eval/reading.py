@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from avatar_common.disk.vocabulary import UNKNOWN
 from eval.intervals import Z_95, wilson_interval
 from eval.reals import Labels, Reals
-from manifest.vocabulary import UNKNOWN
 
 MIN_ROOM = 0.2  # of the way from chance to 1: below it the reals themselves cannot be read
 FLAG = ("0", "1")

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from acgan.dataset import PackedRows, load_faces
+from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
+from avatar_common.errors import UserError
 from eval.cache import content_hash
-from manifest import UserError
-from manifest.vocabulary import UNKNOWN, Vocabulary
 
 Pictures = npt.NDArray[np.uint8]
 Rows = Pictures | PackedRows

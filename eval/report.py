@@ -10,9 +10,12 @@ from typing import Any
 import torch
 
 from acgan.devices import choose_device
-from acgan.realness import Realness, find_realness
-from acgan.snapshot import Snapshot, load_snapshot
-from cli import emit_json, explain_dry_run, next_step, progress
+from acgan.nets.realness import Realness, find_realness
+from acgan.nets.snapshot import Snapshot, load_snapshot
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.scores import append_row, plain
+from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.errors import UserError
 from eval.answers import ANSWERS_FOLDER
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.judge import obtain_judge
@@ -24,9 +27,6 @@ from eval.plan import Plan
 from eval.reals import Reals, load_reals
 from eval.sources import Sources, find_sources
 from eval.verdicts import verdicts_of
-from manifest.errors import UserError
-from manifest.scores import append_row, plain
-from manifest.vocabulary import UNKNOWN
 
 log = logging.getLogger(__name__)
 

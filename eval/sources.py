@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifest.errors import UserError
-from manifest.faces import find_face_set
-from manifest.runs import read_snapshot_info, snapshot_in
-from manifest.workspace import Workspace
+from avatar_common.disk.faces import find_face_set
+from avatar_common.disk.runs import read_snapshot_info, snapshot_in
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 

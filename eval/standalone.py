@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from avatar_common.disk.files import write_bytes
+from avatar_common.disk.vocabulary import Vocabulary
 from eval.classifier import Judge
-from manifest.files import write_bytes
-from manifest.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from acgan.devices import choose_device
-from acgan.realness import RealnessInfo, realness_path
-from acgan.snapshot import Snapshot, load_snapshot
-from cli import emit_json, explain_dry_run, next_step, progress
+from acgan.nets.realness import RealnessInfo, realness_path
+from acgan.nets.snapshot import Snapshot, load_snapshot
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.files import write_bytes
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.classifier import initialise
 from eval.drawer import draw_all
@@ -33,7 +34,6 @@ from eval.options import RealnessOptions
 from eval.reals import Labels, Pictures, Reals, asked_columns, load_reals
 from eval.sources import find_sources
 from eval.twins import without_twins
-from manifest.files import write_bytes
 
 WIDTHS = (16, 48, 64, 64)
 KERNEL = 3

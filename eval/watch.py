@@ -7,15 +7,15 @@ import time
 from pathlib import Path
 
 from acgan.devices import choose_device
-from cli import emit_json, explain_dry_run
+from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.runs import read_snapshot_info
+from avatar_common.disk.scores import SCORES_FILE, read_rows
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from eval.options import WatchOptions
 from eval.plan import Plan
 from eval.report import score_snapshot
 from eval.sources import find_sources
-from manifest.errors import UserError
-from manifest.runs import read_snapshot_info
-from manifest.scores import SCORES_FILE, read_rows
-from manifest.workspace import Workspace
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """`python -m preprocess`: pictures to faces, tags to attributes, face sets in and out."""
 
-from cli import Command, main
-from preprocess.cascade.options import TrainCascadeOptions, TrainVerifierOptions
+from avatar_common.commands import Command, main
+from preprocess.detector_training.options import TrainCascadeOptions, TrainVerifierOptions
 from preprocess.options import (
     AuditOptions,
     CropOptions,
@@ -27,11 +27,13 @@ COMMANDS = {
     ),
     "export": Command(ExportOptions, "preprocess.export:export", "Write a face set for others."),
     "train-cascade": Command(
-        TrainCascadeOptions, "preprocess.cascade.train:train_cascade", "Train the LBP cascade."
+        TrainCascadeOptions,
+        "preprocess.detector_training.train:train_cascade",
+        "Train the LBP cascade.",
     ),
     "train-verifier": Command(
         TrainVerifierOptions,
-        "preprocess.cascade.verifier:train_verifier",
+        "preprocess.detector_training.verifier:train_verifier",
         "Train the network behind the cascade.",
     ),
     "train-reader": Command(

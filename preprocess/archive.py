@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from manifest import UserError
+from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cli import emit_json, explain_dry_run, progress
-from manifest import UserError
-from manifest.faces import FaceSet, packed_path, read_face_set, read_faces
-from manifest.files import write_csv, write_text
-from manifest.vocabulary import UNKNOWN, Group
-from manifest.workspace import Workspace
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.disk.faces import FaceSet, packed_path, read_face_set, read_faces
+from avatar_common.disk.files import write_csv, write_text
+from avatar_common.disk.vocabulary import UNKNOWN, Group
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from preprocess.audit_page import render_page
 from preprocess.colour import REGIONS, colour_features, out_of_fold
 from preprocess.face_set import face_set_folder, pack

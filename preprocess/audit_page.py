@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 from skimage.color import lab2rgb
 
-from manifest.faces import FaceSet
+from avatar_common.disk.faces import FaceSet
 from preprocess.options import AuditOptions
 from preprocess.tag import crawl_query
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from manifest import UserError
+from avatar_common.errors import UserError
 
 Box = tuple[float, float, float, float]
 

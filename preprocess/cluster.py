@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import ray
 
-from manifest import UserError
+from avatar_common.errors import UserError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from cli import emit_json, explain_dry_run, next_step, progress
-from manifest import UserError
-from manifest.faces import SOURCES_TABLE, FaceRow, dataset_id_of, read_faces, split_of
-from manifest.identity import last_hashes, picture_hashes
-from manifest.vocabulary import load_vocabulary
-from manifest.workspace import Workspace
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.faces import SOURCES_TABLE, FaceRow, dataset_id_of, read_faces, split_of
+from avatar_common.disk.identity import last_hashes, picture_hashes
+from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from preprocess.detect import (
     SHIPPED_CASCADE,
     SHIPPED_VERIFIER,

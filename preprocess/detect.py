@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from manifest.errors import UserError
+from avatar_common.errors import UserError
 
 MODELS_DIR = Path(__file__).parent / "models"
 SHIPPED_CASCADE = MODELS_DIR / "animeface_lbp.xml"

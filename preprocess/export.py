@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from cli import emit_json, explain_dry_run, progress
-from manifest import UserError
-from manifest.faces import FaceSet, read_face_set, read_faces
-from manifest.files import atomic_file, read_json, write_bytes, write_csv, write_json
-from manifest.vocabulary import UNKNOWN
-from manifest.workspace import Workspace
+from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.disk.faces import FaceSet, read_face_set, read_faces
+from avatar_common.disk.files import atomic_file, read_json, write_bytes, write_csv, write_json
+from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from preprocess.face_set import face_set_folder
 from preprocess.options import ExportOptions
 

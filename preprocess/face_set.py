@@ -1,4 +1,7 @@
-"""Writing a face set: tables, dataset id, packed pictures; `manifest.faces` has the contract."""
+"""Writing a face set: tables, dataset id, packed pictures.
+
+`avatar_common.disk.faces` has the contract.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from manifest import UserError
-from manifest.faces import (
+from avatar_common.disk.faces import (
     FACE_COLUMNS,
     FACES_SCHEMA_VERSION,
     REJECT_COLUMNS,
@@ -29,10 +31,11 @@ from manifest.faces import (
     write_label_sources,
     write_packed,
 )
-from manifest.files import read_json, write_csv, write_json
-from manifest.identity import hash_rows, picture_hashes
-from manifest.vocabulary import Vocabulary
-from manifest.workspace import Workspace, plain_name
+from avatar_common.disk.files import read_json, write_csv, write_json
+from avatar_common.disk.identity import hash_rows, picture_hashes
+from avatar_common.disk.vocabulary import Vocabulary
+from avatar_common.disk.workspace import Workspace, plain_name
+from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 

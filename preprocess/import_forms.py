@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from manifest import UserError
-from manifest.vocabulary import UNKNOWN, Group, Vocabulary
+from avatar_common.disk.vocabulary import UNKNOWN, Group, Vocabulary
+from avatar_common.errors import UserError
 from preprocess.archive import DRIVE, Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
 from preprocess.face_set import RejectRow

@@ -17,9 +17,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from cli import emit_json, explain_dry_run, next_step, progress
-from manifest import UserError
-from manifest.faces import (
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.faces import (
     FaceRow,
     Labels,
     Sources,
@@ -28,9 +27,10 @@ from manifest.faces import (
     read_faces,
     split_of,
 )
-from manifest.files import write_bytes
-from manifest.identity import last_hashes, picture_hashes
-from manifest.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
+from avatar_common.disk.files import write_bytes
+from avatar_common.disk.identity import last_hashes, picture_hashes
+from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
+from avatar_common.errors import UserError
 from preprocess.archive import Archive, open_archive, plain_text
 from preprocess.crop import MAX_FACE_DISTANCE, check_owner
 from preprocess.decode import BadPicture, Picture

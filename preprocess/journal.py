@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from manifest.files import no_space, write_bytes
+from avatar_common.disk.files import no_space, write_bytes
 from preprocess.picture import TEMPORARY_REASONS, PictureRecord
 
 JOURNAL_SCHEMA_VERSION = 1

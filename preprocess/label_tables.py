@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from manifest import UserError
-from manifest.vocabulary import Group, Vocabulary
+from avatar_common.disk.vocabulary import Group, Vocabulary
+from avatar_common.errors import UserError
 from preprocess.table_text import Row, check_cell, decode_text, read_rows
 
 log = logging.getLogger(__name__)

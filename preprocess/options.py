@@ -8,7 +8,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from cli.options import CommonOptions
+from avatar_common.commands.options import CommonOptions
 
 ImageSize = Literal[16, 32, 64, 96, 128, 256]
 
@@ -78,7 +78,7 @@ class TagOptions(CommonOptions):
     """The face set in data/faces; default: the one cropped last."""
 
     vocabulary: Path | None = None
-    """A vocabulary TOML of your own; default: manifest/vocabulary.toml."""
+    """A vocabulary TOML of your own; default: avatar_common/disk/vocabulary.toml."""
 
     rare: int = 50
     """Classes with fewer faces than this are named, with the query that finds more."""
@@ -108,7 +108,7 @@ class ImportOptions(CommonOptions):
     """Resize to this side, px; default: the pictures' own."""
 
     vocabulary: Path | None = None
-    """A vocabulary TOML of your own; default: manifest/vocabulary.toml."""
+    """A vocabulary TOML of your own; default: avatar_common/disk/vocabulary.toml."""
 
     skip_bad_rows: bool = False
     """Set aside table rows that cannot be used (see rejects.csv) where the default is to stop."""

@@ -14,7 +14,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from manifest.files import write_bytes
+from avatar_common.disk.files import write_bytes
 from preprocess.decode import BadPicture, Picture, RgbArray
 from preprocess.detect import DetectorConfig, Face, FaceDetector
 from preprocess.geometry import BoxXywh, Square, enlarged_square, within_picture

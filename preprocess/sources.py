@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from manifest import UserError
-from manifest.raw import downloaded_pictures
+from avatar_common.disk.raw import downloaded_pictures
+from avatar_common.errors import UserError
 from preprocess.decode import SUFFIXES
 from preprocess.picture import PictureTask
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from manifest import UserError
+from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cli import emit_json, explain_dry_run, next_step
-from manifest import UserError
-from manifest.faces import REJECT_COLUMNS, FaceRow, read_faces
-from manifest.files import read_csv
-from manifest.raw import downloaded_pictures
-from manifest.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
-from manifest.workspace import Workspace
+from avatar_common.commands import emit_json, explain_dry_run, next_step
+from avatar_common.disk.faces import REJECT_COLUMNS, FaceRow, read_faces
+from avatar_common.disk.files import read_csv
+from avatar_common.disk.raw import downloaded_pictures
+from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from preprocess.face_set import (
     add_said,
     existing_info,

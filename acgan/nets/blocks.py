@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.functional import linear, normalize
 
-from acgan.parallel import mean_over_processes, several_processes
+from acgan.training.parallel import mean_over_processes, several_processes
 
 COSINE_SCALE = 10.0
 

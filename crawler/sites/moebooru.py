@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from avatar_common.errors import UserError
 from crawler import fields
 from crawler.records import BadAnswer, Credentials, Listing, Page, Post, Rating, Request, Variant
 from crawler.sites.rows import Row, json_rows, page_of, xml_total
 from crawler.words import what_is
-from manifest.errors import UserError
 
 if TYPE_CHECKING:
     from bs4.element import Tag

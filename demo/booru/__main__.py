@@ -1,6 +1,6 @@
 """`python -m demo.booru`: a stand-in booru for your own tests."""
 
-from cli import Command, main
+from avatar_common.commands import Command, main
 from demo.booru.options import BooruOptions
 
 COMMANDS = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cli.options import CommonOptions
+from avatar_common.commands.options import CommonOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli import explain_dry_run, say
+from avatar_common.commands import explain_dry_run, say
+from avatar_common.errors import UserError
 from demo.booru.faults import FATAL_FAULTS, FAULTS, Faults
 from demo.booru.options import BooruOptions
 from demo.booru.posts import BooruPost
 from demo.booru.samples import FIRST_ID, make_posts
 from demo.booru.server import StandIn
-from manifest.errors import UserError
 
 if TYPE_CHECKING:
     from demo.crowd import DrawnPost

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.realness import Realness
+from acgan.nets.realness import Realness
 from eval.cache import content_hash
 from eval.distance import frechet_distance
 from eval.drawer import draw_all

@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from avatar_common.disk.vocabulary import UNKNOWN
 from eval.drawer import Drawer, draw_all
 from eval.metric import Case, Metric, Result, Results
 from eval.metrics.latent import PairDistance, mean_difference
 from eval.page_parts import Section, Table, number, percent, words
 from eval.verdicts import Check, Verdict
-from manifest.vocabulary import UNKNOWN
 
 Labels = npt.NDArray[np.int64]
 Reader = Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], list[npt.NDArray]]]

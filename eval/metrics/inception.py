@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from avatar_common.errors import UserError
 from eval.metric import Case, Metric, Result
 from eval.metrics.outside import NetworkScores, judge_crowd
 from eval.networks import Extract, Features, Network, as_they_are
 from eval.page_parts import Row
 from eval.twins import without_twins
-from manifest.errors import UserError
 
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
 

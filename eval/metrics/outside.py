@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from avatar_common.errors import UserError
 from eval.distance import (
     frechet_distance,
     kernel_distance,
@@ -31,7 +32,6 @@ from eval.page_parts import Bar, Figure, Row, Section, Table, number, percent, w
 from eval.reals import Pictures
 from eval.twins import without_twins
 from eval.verdicts import Check, Verdict
-from manifest.errors import UserError
 
 CLEAN_QUANTILE = 0.95  # of other reals' distances
 BROKEN_QUANTILE = 0.99

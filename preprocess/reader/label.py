@@ -7,11 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import emit_json, explain_dry_run, next_step, progress
-from manifest import UserError
-from manifest.faces import read_face_set, read_faces, read_label_sources, read_labels
-from manifest.files import read_csv
-from manifest.vocabulary import DEFAULT_VOCABULARY, UNKNOWN, Group, Vocabulary, load_vocabulary
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.faces import read_face_set, read_faces, read_label_sources, read_labels
+from avatar_common.disk.files import read_csv
+from avatar_common.disk.vocabulary import (
+    DEFAULT_VOCABULARY,
+    UNKNOWN,
+    Group,
+    Vocabulary,
+    load_vocabulary,
+)
+from avatar_common.errors import UserError
 from preprocess.audit import packed_pictures
 from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
 from preprocess.reader.model import AttributeReader, Readable, Reading, classes_within

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from manifest.errors import UserError
-from manifest.files import read_json, write_json
-from manifest.vocabulary import UNKNOWN, Group
+from avatar_common.disk.files import read_json, write_json
+from avatar_common.disk.vocabulary import UNKNOWN, Group
+from avatar_common.errors import UserError
 
 SHIPPED_READER = Path(__file__).parents[1] / "models" / "attribute_reader.onnx"
 READER_SCHEMA_VERSION = 1

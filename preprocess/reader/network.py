@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from manifest.files import write_bytes
-from preprocess.cascade.network import onnx_package
+from avatar_common.disk.files import write_bytes
+from preprocess.detector_training.network import onnx_package
 from preprocess.reader.model import INPUT_SIDE_PX, ONNX_SCHEMA_VERSION, logit_parts
 
 # Layer name: (channels in, channels out, kernel, stride).

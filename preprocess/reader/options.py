@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.options import CommonOptions
+from avatar_common.commands.options import CommonOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class LabelOptions(CommonOptions):
     """Read again what a reader wrote before. What tags, a table or a person said always stays."""
 
     vocabulary: Path | None = None
-    """The vocabulary TOML for a set that has no labels yet; default: manifest/vocabulary.toml."""
+    """The vocabulary TOML for a set without labels; the shipped one unless told otherwise."""
 
     host: str = "127.0.0.1"
     """With --review: the address to listen at; leave it on this machine."""

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from cli import emit_json, explain_dry_run, next_step, say
-from manifest import UserError
-from manifest.faces import SOURCES_TABLE
-from manifest.vocabulary import UNKNOWN, Group, Vocabulary
+from avatar_common.commands import emit_json, explain_dry_run, next_step, say
+from avatar_common.disk.faces import SOURCES_TABLE
+from avatar_common.disk.vocabulary import UNKNOWN, Group, Vocabulary
+from avatar_common.errors import UserError
 from preprocess.reader.label import Cells, Tables, read_faces_of, read_tables, write_tables
 from preprocess.reader.model import AttributeReader, Reading, classes_within
 from preprocess.reader.options import LabelOptions

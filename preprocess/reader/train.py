@@ -27,14 +27,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cli import emit_json, explain_dry_run, next_step, progress
-from manifest import UserError
-from manifest.faces import FaceSet, read_face_set
-from manifest.files import atomic_file
-from manifest.vocabulary import UNKNOWN, Group
-from manifest.workspace import Workspace
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.faces import FaceSet, read_face_set
+from avatar_common.disk.files import atomic_file
+from avatar_common.disk.vocabulary import UNKNOWN, Group
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
 from preprocess.audit import packed_pictures
-from preprocess.cascade.network import onnx_package
+from preprocess.detector_training.network import onnx_package
 from preprocess.reader.calibrate import Checked, calibrated, figures, is_read
 from preprocess.reader.model import (
     AttributeReader,

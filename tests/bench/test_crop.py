@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from avatar_common.errors import UserError
 from bench.crop import run
-from bench.options_crop import CropOptions
+from bench.options import CropOptions
 from demo.crowd import draw_post
-from manifest import UserError
 from preprocess.detect import SHIPPED_CASCADE
 
 SMALLEST_MB = 80

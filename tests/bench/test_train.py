@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench import contended, quality, train
-from bench.options_train import GpuOptions, QualityOptions, TrainOptions
+from bench.options import GpuOptions, QualityOptions, TrainOptions
 
 FOUND = {"presets": {"x": {}}, "ceiling_tflops": 1.0}
 

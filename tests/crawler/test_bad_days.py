@@ -13,11 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from avatar_common.errors import Unavailable, UserError
 from crawler.picture import is_whole, read_header
 from demo.booru import BooruPost, Faults, StandIn, serve
 from demo.booru.answers import HTML_PAGE, Answer
 from demo.booru.samples import make_posts, png
-from manifest import Unavailable, UserError
 from tests.crawler.crawls import KINDS, check_exact, crawl, files_on_disk, last_json, rows
 
 EVERY_RATING = ("general", "questionable", "explicit")

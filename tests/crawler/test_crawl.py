@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import crawler.download
+from avatar_common.disk.raw import downloaded_pictures
+from avatar_common.errors import Unavailable, UserError
 from crawler.forget import forget
 from crawler.options import ForgetOptions, PlanOptions, StatusOptions
 from crawler.plan import plan
@@ -25,8 +27,6 @@ from crawler.status import status
 from demo.booru import FAULTS, BooruPost, Faults, serve
 from demo.booru.faults import FILE_FAULTS, LISTING_FAULTS
 from demo.booru.samples import make_posts, png
-from manifest import Unavailable, UserError
-from manifest.raw import downloaded_pictures
 from tests.crawler.crawls import (
     KINDS,
     check_exact,

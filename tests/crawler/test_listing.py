@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from avatar_common.errors import Unavailable
 from crawler.listing import Progress, Step, walk
 from crawler.records import Page, Post
 from crawler.sites.rows import page_of
 from crawler.spans import Spans
-from manifest import Unavailable
 
 
 class FakeLister:

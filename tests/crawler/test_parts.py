@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from avatar_common.errors import UserError
 from crawler.addresses import AddressGuard, UnsafeAddress, is_public
 from crawler.client import is_challenge
 from crawler.options import FetchOptions
@@ -27,7 +28,6 @@ from crawler.politeness import (
 from crawler.queries import queries_of
 from crawler.records import Post
 from demo.booru.samples import make_posts, png
-from manifest import UserError
 
 SITE = "https://safebooru.donmai.us"
 

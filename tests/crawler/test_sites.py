@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from avatar_common.errors import UserError
 from crawler.policy import Policy
 from crawler.records import BadAnswer, Page, Post
 from crawler.sites import KINDS
@@ -18,7 +19,6 @@ from demo.booru.gelbooru import Gelbooru
 from demo.booru.moebooru import Moebooru
 from demo.booru.posts import Catalogue
 from demo.booru.samples import make_posts
-from manifest import UserError
 from tests.shared_data import shared_data
 
 ROOT = "https://booru.example"

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from avatar_common.errors import UserError
 from bench.crawl import run
-from bench.options_crawl import CrawlOptions
+from bench.options import CrawlOptions
 from demo.booru import Faults, StandIn, serve
 from demo.booru.options import BooruOptions
 from demo.booru.run import _faults, folder_posts
 from demo.booru.samples import make_posts, png
-from manifest import UserError
 from tests.crawler.crawls import last_json
 
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -2,12 +2,11 @@
 
 import itertools
 import tomllib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import manifest
+from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY
 from demo.artist import (
     FLAGS,
     GROUPS,
@@ -17,7 +16,7 @@ from demo.artist import (
     random_attributes,
 )
 
-VOCABULARY = Path(manifest.__file__).parent / "vocabulary.toml"
+VOCABULARY = DEFAULT_VOCABULARY
 
 
 def _portrait(seed: int, size: int = 96, **changes: str | bool) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from avatar_common.disk.files import write_json
+from avatar_common.disk.scores import append_row
 from eval.compare import compare
 from eval.options import CompareOptions
-from manifest.files import write_json
-from manifest.scores import append_row
 
 
 def judge(ratio: float, clean: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import eval.metrics as metrics_package
+from avatar_common.errors import UserError
 from bench.planted import Material, real_faces
 from eval.cache import ArrayCache
 from eval.classifier import JudgeSettings, steps_of, train_judge
@@ -28,7 +29,6 @@ from eval.reading import GroupAccuracy, Reading
 from eval.reals import Reals
 from eval.twins import without_twins
 from eval.verdicts import Check, Verdict, verdicts_of
-from manifest.errors import UserError
 from tests.eval.toy_faces import toy_set
 
 Toys = tuple[Reals, TrainedJudge, Material]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from avatar_common.errors import UserError
 from eval.answers import Answer, read_answers
 from eval.metrics.people import counted
 from eval.options import PeopleOptions
 from eval.people import people
-from manifest.errors import UserError
 from tests.eval.test_report import add_snapshot, make_workspace
 from tests.eval.toy_faces import VOCABULARY
 

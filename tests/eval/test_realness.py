@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from acgan.realness import Realness, RealnessInfo, find_realness, realness_path
+from acgan.nets.realness import Realness, RealnessInfo, find_realness, realness_path
+from avatar_common.errors import UserError
 from eval.student import Lesson, Student, rank_correlation, scaled, to_onnx, train_student
-from manifest.errors import UserError
 from tests.eval.toy_faces import toy_set
 
 INFO = RealnessInfo(64, "abc", "toys", "a-package", "f" * 64, 0.5)

@@ -14,7 +14,12 @@ import torch
 from PIL import Image
 
 from acgan.nets import build_generator
-from acgan.snapshot import save_snapshot
+from acgan.nets.snapshot import save_snapshot
+from avatar_common.disk.faces import FACE_COLUMNS, read_face_set
+from avatar_common.disk.files import write_csv, write_json
+from avatar_common.disk.scores import read_rows
+from avatar_common.disk.vocabulary import Vocabulary
+from avatar_common.errors import UserError
 from eval.classifier import JudgeSettings
 from eval.compare import compare
 from eval.judge import classifier
@@ -24,11 +29,6 @@ from eval.metrics.inception import inception_network
 from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
 from eval.report import report
 from eval.watch import watch
-from manifest.errors import UserError
-from manifest.faces import FACE_COLUMNS, read_face_set
-from manifest.files import write_csv, write_json
-from manifest.scores import read_rows
-from manifest.vocabulary import Vocabulary
 from tests.eval.toy_faces import VOCABULARY, draw_toys
 
 KEPT_CONTROL = Control([], Smoothness(1.0, 1.0), 1.0)
@@ -271,7 +271,7 @@ def test_a_file_that_is_no_weights(tmp_path: Path, workspace: Path) -> None:
 
 
 def test_snapshot_of_another_vocabulary(tmp_path: Path) -> None:
-    from manifest.vocabulary import load_vocabulary
+    from avatar_common.disk.vocabulary import load_vocabulary
 
     make_workspace(tmp_path, load_vocabulary().only(["smile"]))
     with pytest.raises(UserError, match="'smile', which the face set does not label"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from avatar_common.disk.vocabulary import Group, Vocabulary
 from bench.planted import Pool
 from eval.reals import Reals
-from manifest.vocabulary import Group, Vocabulary
 
 SIDE = 32
 LABEL_NOISE = 0.06

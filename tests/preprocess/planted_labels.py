@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cli import emit_json
-from manifest.faces import read_face_set
-from manifest.files import read_csv, write_csv
+from avatar_common.commands import emit_json
+from avatar_common.disk.faces import read_face_set
+from avatar_common.disk.files import read_csv, write_csv
 from preprocess.audit import AUDIT_COLUMNS, audit
 from preprocess.import_set import import_set
 from preprocess.options import AuditOptions, ImportOptions

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from manifest import UserError
+from avatar_common.errors import UserError
 from preprocess.boxes import TrueFace, read_boxes
 
 HEADER = b"file,x,y,w,h\n"

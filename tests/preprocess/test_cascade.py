@@ -12,19 +12,25 @@ import cv2
 import numpy as np
 import pytest
 
-from manifest.errors import UserError
-from preprocess.cascade import face_views, negatives
-from preprocess.cascade.boost import StageGoal, stage_sums, train_stage
-from preprocess.cascade.collages import Looks, calibration, collage, share_found
-from preprocess.cascade.face_views import draw_face, face_patch
-from preprocess.cascade.features import WINDOW_PX, all_features, feature_codes, integrals
-from preprocess.cascade.mining import Backgrounds, max_iou, mine
-from preprocess.cascade.negatives import scrambled
-from preprocess.cascade.options import TrainCascadeOptions, TrainVerifierOptions
-from preprocess.cascade.samples import BoxedPicture, Jitter, draw_view, read_boxed, read_crops
-from preprocess.cascade.train import train_cascade
-from preprocess.cascade.xml import Cascade, read_xml
+from avatar_common.errors import UserError
 from preprocess.detect import CROP_SIDE_PX, box_iou
+from preprocess.detector_training import face_views, negatives
+from preprocess.detector_training.boost import StageGoal, stage_sums, train_stage
+from preprocess.detector_training.collages import Looks, calibration, collage, share_found
+from preprocess.detector_training.face_views import draw_face, face_patch
+from preprocess.detector_training.features import WINDOW_PX, all_features, feature_codes, integrals
+from preprocess.detector_training.mining import Backgrounds, max_iou, mine
+from preprocess.detector_training.negatives import scrambled
+from preprocess.detector_training.options import TrainCascadeOptions, TrainVerifierOptions
+from preprocess.detector_training.samples import (
+    BoxedPicture,
+    Jitter,
+    draw_view,
+    read_boxed,
+    read_crops,
+)
+from preprocess.detector_training.train import train_cascade
+from preprocess.detector_training.xml import Cascade, read_xml
 
 
 def drawn_face(rng: np.random.Generator, side_px: int = 64) -> np.ndarray:

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from demo.crowd import DrawnPost, draw_post
-from manifest import UserError
-from manifest.faces import (
+from avatar_common.disk.faces import (
     packed_path,
     read_face_set,
     read_faces,
     read_label_sources,
     read_labels,
 )
-from manifest.identity import HASHES_TABLE
-from manifest.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
+from avatar_common.disk.identity import HASHES_TABLE
+from avatar_common.disk.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
+from avatar_common.errors import UserError
+from demo.crowd import DrawnPost, draw_post
 from preprocess.crop import REMEDIES, crop, describe, settings_of
 from preprocess.detect import SHIPPED_CASCADE
 from preprocess.journal import Journal

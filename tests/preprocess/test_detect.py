@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from avatar_common.errors import UserError
 from bench.faces import hits, score_picture, summary
 from demo.crowd import draw_post
-from manifest.errors import UserError
 from preprocess.boxes import TrueFace, read_boxes
 from preprocess.detect import (
     CROP_SIDE_PX,
@@ -223,9 +223,9 @@ def test_verifier_learns_from_keep_and_reject(
 ) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
-    from preprocess.cascade.network import VerifierNet, read_onnx, write_onnx
-    from preprocess.cascade.options import TrainVerifierOptions
-    from preprocess.cascade.verifier import net_answers, train_verifier
+    from preprocess.detector_training.network import VerifierNet, read_onnx, write_onnx
+    from preprocess.detector_training.options import TrainVerifierOptions
+    from preprocess.detector_training.verifier import net_answers, train_verifier
 
     rng = np.random.default_rng(0)
     for folder in ("keep", "reject"):

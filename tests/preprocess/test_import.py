@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manifest import UserError
-from manifest.faces import FaceSet, packed_path, read_face_set, read_faces
-from manifest.vocabulary import load_vocabulary
+from avatar_common.disk.faces import FaceSet, packed_path, read_face_set, read_faces
+from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.errors import UserError
 from preprocess.export import export
 from preprocess.import_set import import_set
 from preprocess.options import ExportOptions, ImportOptions

@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
+from avatar_common.disk.faces import read_face_set, read_label_sources, read_labels
+from avatar_common.disk.files import read_csv, write_csv
+from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.errors import UserError
 from demo.artist import draw_portrait, random_attributes
-from manifest import UserError
-from manifest.faces import read_face_set, read_label_sources, read_labels
-from manifest.files import read_csv, write_csv
-from manifest.vocabulary import load_vocabulary
 from preprocess.import_set import import_set
 from preprocess.options import ImportOptions
 from preprocess.reader.calibrate import Checked, calibrated, figures

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manifest import UserError
-from manifest.files import read_csv
-from manifest.vocabulary import load_vocabulary
+from avatar_common.disk.files import read_csv
+from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.errors import UserError
 from preprocess.import_set import import_set
 from preprocess.options import ImportOptions
 from preprocess.reader.label import read_tables

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from manifest import UserError
-from manifest.faces import FaceSet, read_face_set, read_label_sources, read_labels
-from manifest.vocabulary import load_vocabulary
+from avatar_common.disk.faces import FaceSet, read_face_set, read_label_sources, read_labels
+from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.errors import UserError
 from preprocess.archive import open_archive
 from preprocess.import_set import import_set
 from preprocess.label_tables import LabelRow, read_table

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from manifest import UserError
-from manifest.faces import FaceRow
-from manifest.vocabulary import Group, load_vocabulary
+from avatar_common.disk.faces import FaceRow
+from avatar_common.disk.vocabulary import Group, load_vocabulary
+from avatar_common.errors import UserError
 from preprocess.label_tables import read_value
 from preprocess.tag import crawl_query, face_labels, rare_classes
 

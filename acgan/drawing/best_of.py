@@ -1,0 +1,201 @@
+"""Best of N: of several drawings the one that shows what was asked for and looks most real."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from acgan.drawing.painter import Pictures
+from acgan.nets.realness import PACKAGED, Realness, find_realness, realness_path
+from avatar_common.disk.files import check_schema_version
+from avatar_common.disk.runs import SnapshotInfo
+from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
+
+log = logging.getLogger(__name__)
+
+CLASSIFIER_SCHEMA_VERSION = 1
+NOTES_FILE = "classifier.json"
+CLASSIFIER_FILE = "classifier.pt2"  # beside a packaged snapshot
+MOST_DRAWN_EACH = 256
+
+
+class Reader:
+    """The classifier that `eval` left in the face set, in the columns of a snapshot.
+
+    `columns`: per attribute, from the place of a class to its column of the scores.
+    """
+
+    def __init__(self, path: Path, info: SnapshotInfo) -> None:
+        program, self.notes = load_classifier(path)
+        self._net: Callable[..., Any] = program.module()
+        self.columns = _columns(
+            Vocabulary.from_json(self.notes["vocabulary"], str(path)), info.vocabulary
+        )
+
+    @torch.inference_mode()
+    def read(self, pictures: Pictures) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Pictures uint8 [N,S,S,3] -> features [N,F] and log-probabilities [N, sum K]."""
+        batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
+        features, scores = self._net(batch)
+        return features.numpy(), scores.numpy()
+
+    def score_of(
+        self, scores: npt.NDArray[np.float32], rows: Sequence[Sequence[int]]
+    ) -> npt.NDArray[np.float32]:
+        """The log-probability of label rows, unknown ones left out; [N]."""
+        total = np.zeros(len(scores), np.float32)
+        for place, row in enumerate(rows):
+            for group, index in enumerate(row):
+                column = self.columns[group].get(index)
+                if index != UNKNOWN and column is not None:
+                    total[place] += scores[place, column]
+        return total
+
+    def count_right(
+        self,
+        scores: npt.NDArray[np.float32],
+        rows: Sequence[Sequence[int]],
+        groups: Sequence[int],
+    ) -> npt.NDArray[np.int64]:
+        """Of how many of these groups the likeliest class is the one of the row; [N]."""
+        right = np.zeros(len(scores), np.int64)
+        for group in groups:
+            classes, columns = list(self.columns[group]), list(self.columns[group].values())
+            if classes:
+                likeliest = np.array(classes)[scores[:, columns].argmax(axis=1)]
+                right += likeliest == [row[group] for row in rows]
+        return right
+
+
+def load_classifier(path: Path) -> tuple[Any, dict[str, Any]]:
+    """The exported net in a classifier's file, and its notes. Raises `UserError`."""
+    data, notes = _open(path)
+    check_schema_version(notes, path, CLASSIFIER_SCHEMA_VERSION)
+    return torch.export.load(io.BytesIO(data)), notes
+
+
+def _open(path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The file's bytes and its notes, found by name whatever the archive's own folder is."""
+    try:
+        data = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(NOTES_FILE))
+            return data, dict(json.loads(archive.read(name)))
+    except (zipfile.BadZipFile, StopIteration, ValueError) as error:
+        raise UserError(
+            f"not a classifier: {type(error).__name__}", where=str(path), hint="delete it"
+        ) from None
+
+
+def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
+    """Per group of ours, from our class index to the column of the classifier's scores."""
+    starts = np.cumsum([0, *theirs.sizes])
+    by_name = {
+        (group.name, name): int(start) + place
+        for group, start in zip(theirs, starts, strict=False)
+        for place, name in enumerate(group.classes)
+    }
+    return [
+        {
+            place: by_name[group.name, name]
+            for place, name in enumerate(group.classes)
+            if (group.name, name) in by_name
+        }
+        for group in ours
+    ]
+
+
+def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path:
+    """The classifier trained on the faces and labels that the snapshot learnt from: beside the
+    snapshot, else in a face set of the workspace.
+
+    Raises `UserError` when there is none.
+    """
+    packaged = snapshot.parent / CLASSIFIER_FILE
+    if packaged.is_file():
+        return packaged
+    damaged = None
+    found = Workspace(workspace).faces.glob("*/classifier-*.pt2")
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        try:
+            notes = _open(path)[1]
+        except UserError as error:
+            damaged = error
+            continue
+        asked = {"dataset_id": info.dataset_id, "image_size": info.image_size}
+        if asked.items() <= notes.items():
+            return path
+    if damaged is not None:
+        raise damaged
+    raise UserError(
+        "no classifier is cached for this snapshot's faces",
+        hint="run `python -m eval classifier`, or leave out --best-of",
+    )
+
+
+class Picker:
+    """Chooses among drawings: those whose asked classes are read right, by how real they look.
+
+    Without a realness net, by how well the classifier reads all labels.
+    """
+
+    def __init__(
+        self, info: SnapshotInfo, reader: Reader | None, realness: Realness | None
+    ) -> None:
+        self._names = info.vocabulary.names
+        self._reader, self._realness = reader, realness
+
+    def rank(
+        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str] = ()
+    ) -> list[tuple[int, float]]:
+        """(asked attributes read right, score) of each picture uint8 [N,S,S,3]; more is better."""
+        groups = [self._names.index(name) for name in asked]
+        right, scores = np.zeros(len(pictures), np.int64), None
+        if self._reader is not None:
+            _, found = self._reader.read(pictures)
+            right = self._reader.count_right(found, rows, groups)
+            scores = self._reader.score_of(found, rows)
+        if self._realness is not None:
+            scores = self._realness.score(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+        return [(int(r), float(s)) for r, s in zip(right, np.asarray(scores), strict=True)]
+
+    def choose(
+        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str], each: int
+    ) -> list[int]:
+        """Of every `each` pictures in a row the place of the best; the first among equals."""
+        ranks = self.rank(pictures, rows, asked)
+        return [
+            max(range(start, start + each), key=lambda place: (ranks[place], -place))
+            for start in range(0, len(ranks), each)
+        ]
+
+
+def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
+    """The nets that judge a snapshot's drawings. Raises `UserError` when there is none."""
+    realness = find_realness(snapshot, info.weights_sha256)
+    try:
+        reader = Reader(find_classifier(snapshot, info, workspace), info)
+    except UserError:
+        if realness is None:
+            raise
+        reader = None
+    return Picker(info, reader, realness)
+
+
+def realness_file(snapshot: Path, info: SnapshotInfo) -> Path | None:
+    """Where the realness net of a snapshot lies, if it has one of its own."""
+    if find_realness(snapshot, info.weights_sha256) is None:
+        return None
+    packaged = snapshot.parent / PACKAGED
+    return packaged if packaged.is_file() else realness_path(snapshot)

@@ -1,0 +1,359 @@
+"""`acgan.load(...)` and what one does with a model: the one way to draw, for code and commands."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from PIL import Image
+
+from acgan.devices import choose_device
+from acgan.drawing.ask import ask, check_seed
+from acgan.drawing.avatar import Avatar
+from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, open_picker
+from acgan.drawing.chance import seed_of_name
+from acgan.drawing.morph import morph as morph_path
+from acgan.drawing.move import moved, parse_move, strongest_number
+from acgan.drawing.painter import Painter
+from acgan.drawing.recipe import (
+    PNG_KEY,
+    Portrait,
+    read_recipe_bytes,
+    read_recipe_file,
+    recipe_from_json,
+    recipe_to_json,
+)
+from acgan.drawing.request import RANDOM, parse_attributes
+from acgan.drawing.scores import accuracy_per_class, scores_of
+from acgan.drawing.snapshots import find_snapshot, shipped_snapshots
+from acgan.drawing.vary import vary
+from acgan.nets.snapshot import load_snapshot
+from avatar_common.devices import Device
+from avatar_common.errors import UserError
+
+if TYPE_CHECKING:
+    from avatar_common.disk.runs import SnapshotInfo
+
+Advance = Callable[..., None]
+Drawn = Image.Image | Mapping[str, Any] | str | PathLike[str] | bytes
+
+MOST_PICTURES = 10_000
+MOST_FRAMES = 1000
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What a model knows of an attribute; a flag has the classes "0" and "1".
+
+    `counts`: training faces per class. `accuracy`: how often a classifier that the model has never
+    met saw the class when it was asked for; only classes for which that was measured.
+    """
+
+    name: str
+    kind: Literal["one_of", "flag"]
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+    accuracy: dict[str, float]
+
+
+def shipped() -> list[str]:
+    """The names of the models that come with the project, for `load`."""
+    return [path.parent.name for path in shipped_snapshots()]
+
+
+def load(
+    model: str | PathLike[str] | None = None,
+    *,
+    device: Device = "cpu",
+    workspace: str | PathLike[str] = ".",
+) -> Model:
+    """A model, ready to draw.
+
+    `model` is a shipped one's name, a run's folder, a snapshot's file or a packaged folder; without
+    it the newest of the workspace's runs, else the first that ships. Raises `UserError` when there
+    is none or it is damaged, `Unavailable` when the device is absent.
+    """
+    folder = Path(workspace)
+    path = find_snapshot(None if model is None else Path(model), folder)
+    return Model(Painter(load_snapshot(path, choose_device(device))), folder)
+
+
+class Model:
+    """Draws avatars with one snapshot. Safe to share between threads.
+
+    The same request gives the same picture for ever: bit for bit on one machine with one version
+    of PyTorch, elsewhere to a grey level.
+    """
+
+    def __init__(self, painter: Painter, workspace: Path) -> None:
+        self.painter, self.workspace = painter, workspace
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<acgan.Model {self.name}: {self.image_size} px, {', '.join(self.attributes)}>"
+
+    @property
+    def info(self) -> SnapshotInfo:
+        """All that is known of the snapshot: architecture, vocabulary, counts, hash of weights."""
+        return self.painter.info
+
+    @property
+    def name(self) -> str:
+        """The run and file of the snapshot, or the packaged name."""
+        return self.painter.name
+
+    @property
+    def image_size(self) -> int:
+        """Side of what it draws, px."""
+        return self.info.image_size
+
+    @cached_property
+    def attributes(self) -> dict[str, Attribute]:
+        """What can be asked for, by name."""
+        scores = scores_of(self.painter.snapshot.path, self.info.weights_sha256)
+        accuracy = accuracy_per_class(scores)
+        return {
+            group.name: Attribute(
+                group.name,
+                group.kind,
+                group.classes,
+                dict(zip(group.classes, self.info.class_counts.get(group.name, ()), strict=False)),
+                accuracy.get(group.name, {}),
+            )
+            for group in self.info.vocabulary
+        }
+
+    @cached_property
+    def picker(self) -> Picker:
+        """Chooses the best of N. Raises `UserError` where the model has nothing to judge with."""
+        with self._lock:
+            return open_picker(self.painter.snapshot.path, self.info, self.workspace)
+
+    # Pictures
+
+    def draw(
+        self,
+        *,
+        count: int = 1,
+        seed: int | None = None,
+        best_of: int = 1,
+        **attributes: str | int | bool,
+    ) -> list[Avatar]:
+        """`count` avatars with the attributes asked for: `draw(hair_color="blue", smile=True)`.
+
+        What is not asked for is drawn as the training faces have it. Picture i of a seed is the
+        same whatever the count; without a seed each call draws others. `best_of` N draws N for
+        each and keeps the one that shows what was asked and looks best. Raises `UserError` for an
+        attribute or class the model does not know, and for counts out of bounds.
+        """
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        return self._avatars(self.portraits(as_texts(attributes), count, seed, best_of))
+
+    def for_name(
+        self,
+        name: str,
+        *,
+        fold_case: bool = False,
+        best_of: int = 1,
+        **attributes: str | int | bool,
+    ) -> Avatar:
+        """The face of a name: for ever the same with this model.
+
+        It is the first picture of the seed that `acgan.drawing.chance.seed_of_name` gives. Raises
+        `UserError` for an empty name and one of more than 1024 bytes.
+        """
+        seed = seed_of_name(name, fold_case=fold_case)
+        return self.draw(seed=seed, best_of=best_of, **attributes)[0]
+
+    def vary(
+        self,
+        picture: Drawn,
+        *,
+        count: int = 4,
+        strength: float = 0.3,
+        seed: int | None = None,
+        **attributes: str | int | bool,
+    ) -> list[Avatar]:
+        """`count` avatars near one; strength 0 is the same face, 1 any other of its attributes.
+
+        `picture` is an avatar, an image opened from its PNG, the path or bytes of the PNG or of
+        its recipe, or the recipe. Attributes that are named change, too.
+        """
+        seed = secrets.randbelow(2**32) if seed is None else seed
+        start = self.portrait(picture)
+        return self._avatars(self.variations(start, as_texts(attributes), count, strength, seed))
+
+    def move(self, picture: Drawn, **attributes: str | int | bool) -> Avatar:
+        """The same character with other attributes: `move(face, hair_color="pink")`."""
+        return self._avatars([self.relabelled(self.portrait(picture), as_texts(attributes))])[0]
+
+    def sweep(self, picture: Drawn, what: str = "", steps: int = 8) -> list[Avatar]:
+        """An avatar with one thing moved in even steps.
+
+        `what` is an attribute (`hair_color`), some of its classes (`hair_color=blonde..pink`) or
+        the place of a latent number (`7`); empty, the number that changes this face most.
+        """
+        check_frames(steps)
+        start = self.portrait(picture)
+        text = what or str(strongest_number(self.painter, [start]))
+        return self._avatars(moved(start, parse_move(text, self.info, 3.0), steps, self.info))
+
+    def morph(self, first: Drawn, second: Drawn, frames: int = 24) -> list[Avatar]:
+        """`frames` avatars on the way from one to another, in steps that look equally large."""
+        check_frames(frames, least=3)
+        keys = [self.portrait(first), self.portrait(second)]
+        return self._avatars(morph_path(self.painter, keys, frames))
+
+    def again(self, picture: Drawn) -> Avatar:
+        """Draw once more what a PNG or recipe shows."""
+        return self._avatars([self.portrait(picture)])[0]
+
+    # Portraits: what is to be drawn, for those who draw many
+
+    def portraits(
+        self,
+        attributes: Sequence[str],
+        count: int,
+        seed: int,
+        best_of: int = 1,
+        advance: Advance = lambda *_: None,
+        *,
+        first: int = 0,
+    ) -> list[Portrait]:
+        """What `draw` draws, the best chosen already; attributes as `name=class` texts."""
+        found = self.candidates(attributes, count, seed, best_of, first)
+        flat = [portrait for same in found for portrait in same]
+        return self.best(flat, best_of, self.asked_for(attributes), advance)
+
+    def candidates(
+        self, attributes: Sequence[str], count: int, seed: int, best_of: int, first: int = 0
+    ) -> list[list[Portrait]]:
+        """For each of `count` pictures from the `first` on those that `best_of` chooses among."""
+        check_count(count)
+        if not 1 <= best_of <= MOST_DRAWN_EACH:
+            raise UserError(f"best of must be 1 to {MOST_DRAWN_EACH}")
+        flat = ask(self.painter, attributes, count, seed, best_of, first)
+        return [flat[start : start + best_of] for start in range(0, len(flat), best_of)]
+
+    def variations(
+        self, start: Portrait, attributes: Sequence[str], count: int, strength: float, seed: int
+    ) -> list[Portrait]:
+        """What `vary` draws."""
+        check_count(count)
+        if not 0 <= strength <= 1:
+            raise UserError("the strength must be 0 to 1")
+        start = self.relabelled(start, attributes)
+        return vary(start, count, strength, check_seed(seed), self._distribution)
+
+    def asked_for(self, attributes: Sequence[str]) -> list[str]:
+        """The names of the attributes for which a class is asked. Raises `UserError`."""
+        asked = parse_attributes(attributes, self.info.vocabulary)
+        return [name for name, value in asked.items() if value != RANDOM]
+
+    def best(
+        self,
+        candidates: Sequence[Portrait],
+        best_of: int,
+        asked: Iterable[str],
+        advance: Advance = lambda *_: None,
+    ) -> list[Portrait]:
+        """The best of every `best_of` portraits in a row."""
+        if best_of == 1:
+            return list(candidates)
+        picker, asked = self.picker, list(asked)
+        chosen = []
+        for start in range(0, len(candidates), best_of):
+            some = candidates[start : start + best_of]
+            pictures = self.painter.draw(some, advance)
+            (place,) = picker.choose(pictures, [p.labels for p in some], asked, best_of)
+            chosen.append(some[place])
+        return chosen
+
+    def relabelled(self, portrait: Portrait, attributes: Sequence[str]) -> Portrait:
+        """A portrait with other classes of the attributes named."""
+        vocabulary = self.info.vocabulary
+        asked = parse_attributes(attributes, vocabulary)
+        changes = {
+            vocabulary.names.index(name): vocabulary.group(name).index_of(value)
+            for name, value in asked.items()
+            if value != RANDOM
+        }
+        if not changes:
+            return portrait
+        weights: dict[tuple[int, ...], float] = {}
+        for weight, row in portrait.blend:
+            new = tuple(changes.get(place, index) for place, index in enumerate(row))
+            weights[new] = weights.get(new, 0.0) + weight
+        return replace(portrait, blend=tuple((w, row) for row, w in weights.items()))
+
+    def portrait(self, picture: Drawn) -> Portrait:
+        """The portrait in a recipe, wherever it is kept. Raises `UserError` when there is none."""
+        content, where = recipe_in(picture)
+        recipe = recipe_from_json(content, self.info, where)
+        return recipe.portraits[0]
+
+    def recipe(self, portrait: Portrait) -> dict[str, Any]:
+        """How to draw a portrait again, as JSON."""
+        return recipe_to_json(self.painter.recipe([portrait]), self.info.vocabulary)
+
+    def _avatars(self, portraits: Sequence[Portrait]) -> list[Avatar]:
+        pictures = self.painter.draw(portraits)
+        return [
+            Avatar.of(picture, self.recipe(portrait))
+            for portrait, picture in zip(portraits, pictures, strict=True)
+        ]
+
+    @property
+    def _distribution(self) -> str:
+        return str(self.info.extra.get("z_distribution", "normal"))
+
+
+def as_texts(attributes: Mapping[str, str | int | bool]) -> list[str]:
+    """Attributes as `name=class` texts; a flag may be given as True or False."""
+    return [
+        f"{name}={int(value) if isinstance(value, bool) else value}"
+        for name, value in attributes.items()
+    ]
+
+
+def recipe_in(picture: Drawn) -> tuple[Any, str]:
+    """The recipe of a picture, not yet checked, and what to call the picture in messages."""
+    match picture:
+        case Image.Image():
+            text = picture.info.get(PNG_KEY)
+            if not isinstance(text, str):
+                raise UserError("this image carries no recipe", hint="draw it, or open its PNG")
+            try:
+                return json.loads(text), "image"
+            except (ValueError, RecursionError):
+                raise UserError("the recipe is not valid JSON", where="image") from None
+        case Mapping():
+            return dict(picture), "recipe"
+        case bytes():
+            return read_recipe_bytes(picture, "bytes"), "bytes"
+        case str() | PathLike():
+            try:
+                return read_recipe_file(Path(picture)), str(picture)
+            except FileNotFoundError:
+                raise UserError("no such file", where=str(picture)) from None
+        case _:
+            raise UserError(f"not a picture: {type(picture).__name__}")
+
+
+def check_count(count: int) -> None:
+    """Raises `UserError` for a number of pictures out of bounds."""
+    if not 1 <= count <= MOST_PICTURES:
+        raise UserError(f"the count must be 1 to {MOST_PICTURES}")
+
+
+def check_frames(frames: int, least: int = 2) -> None:
+    """Raises `UserError` for a number of steps out of bounds."""
+    if not least <= frames <= MOST_FRAMES:
+        raise UserError(f"there must be {least} to {MOST_FRAMES} pictures on the way")

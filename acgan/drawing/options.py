@@ -1,0 +1,213 @@
+"""The options of the commands that use a trained snapshot. No torch here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from avatar_common.commands.options import CommonOptions, DeviceOptions
+
+ScaleBy = Literal["detail", "smooth", "pixels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions(DeviceOptions):
+    snapshot: Path | None = None
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
+
+    seed: int = 0
+    """The same seed, attributes and snapshot give the same pictures."""
+
+    attributes: tuple[str, ...] = ()
+    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
+    named, or `random`, is drawn as the training faces have it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateOptions(DrawOptions):
+    """Draw avatars to order: single PNGs and a grid."""
+
+    count: int = 16
+    """How many pictures; with an attribute asked for as `each`, how many characters."""
+
+    out: Path = Path("avatars")
+    """Folder for the PNGs and grid.png."""
+
+    save: Literal["both", "grid", "files"] = "both"
+    """Single files, the grid, or both."""
+
+    best_of: int = 1
+    """Draw so many for each picture and keep the one that shows what was asked (to a classifier
+    that the generator has never met) and looks most real."""
+
+    name: tuple[str, ...] = ()
+    """Draw the faces of these names, for ever the same with one model; --count and --seed do not
+    matter then."""
+
+    names: Path | None = None
+    """A text file with a name on each line, as --name."""
+
+    fold_case: bool = False
+    """Names that differ by their case alone have one face."""
+
+    scale: int = 1
+    """Enlarge single files this many times."""
+
+    scale_by: ScaleBy = "detail"
+    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+
+    recipe: Path | None = None
+    """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
+
+    attributes: tuple[str, ...] = ()
+    """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
+    named, or `random`, is drawn as the training faces have it; `each` (for one or two attributes)
+    makes a sheet of all classes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaryOptions(DrawOptions):
+    """Draw avatars near an earlier one, or the same one with other attributes."""
+
+    picture: Path | None = None
+    """The PNG or recipe of the earlier one. Its attributes stay unless others are named."""
+
+    count: int = 8
+    """How many."""
+
+    strength: float = 0.3
+    """How different: 0 is the same face, 1 any other of the same attributes."""
+
+    scale: int = 1
+    """Enlarge single files this many times."""
+
+    scale_by: ScaleBy = "detail"
+    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+
+    out: Path = Path("variations")
+    """Folder for the PNGs and grid.png."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraverseOptions(DrawOptions):
+    """Move one latent number or one attribute sideways, all else fixed."""
+
+    move: str | None = None
+    """What moves: a latent number (`7`), an attribute through its classes (`hair_color`) or through
+    those named (`hair_color=blonde..pink..blue`). The most telling latent number by default."""
+
+    reach: float = 3.0
+    """How far a latent number moves to either side, in standard deviations."""
+
+    steps: int = 20
+    """Pictures in a row."""
+
+    rows: int = 5
+    """Rows, each another character."""
+
+    scale: int = 0
+    """Enlarge the GIF this many times; 0 makes a picture at least 128 px wide."""
+
+    fps: int = 12
+    """Pictures per second in the GIF."""
+
+    out: Path = Path("traverse")
+    """Folder for traverse.png and traverse.gif."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolateOptions(DrawOptions):
+    """Morph between two or more avatars in steps that look equally large."""
+
+    keys: tuple[str, ...] = ("1", "2", "3")
+    """Where the path leads: seeds (`7`), attributes (`hair_color=blue,smile=1`, with `seed=7` where
+    the face shall change too) and PNGs or recipes drawn earlier (`avatars/7-0003.png`)."""
+
+    frames: int = 60
+    """Pictures on the whole path."""
+
+    loop: bool = False
+    """Lead back to the first one."""
+
+    strip: int = 12
+    """Pictures in the PNG strip."""
+
+    scale: int = 0
+    """Enlarge GIF and MP4 this many times; 0 makes a picture at least 192 px wide."""
+
+    fps: int = 20
+    """Pictures per second."""
+
+    out: Path = Path("interpolate")
+    """Folder for interpolate.png, .gif and (where ffmpeg is installed) .mp4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(DeviceOptions):
+    """Write the generator as one ONNX file that says how to use it, or a site that draws."""
+
+    snapshot: Path | None = None
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
+
+    out: Path = Path("generator.onnx")
+    """The file to write."""
+
+    site: Path | None = None
+    """Write this folder in its place: the page as static files, which draws in the browser."""
+
+    also: tuple[Path, ...] = ()
+    """Further models for the site; the page lets one choose."""
+
+    runtime: Path | None = None
+    """Where the npm package onnxruntime-web lies, for the site; without it ./node_modules, else
+    npm fetches it."""
+
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """fp16 halves the file; inputs and outputs stay the same."""
+
+    checks: int = 8
+    """On how many random inputs to compare with PyTorch before writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageOptions(CommonOptions):
+    """Put a snapshot, its scores, its judge and a model card into one folder to give away."""
+
+    snapshot: Path | None = None
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped."""
+
+    out: Path = Path("models")
+    """Where to make the folder. What lies in acgan/models ships with the project."""
+
+    name: str | None = None
+    """The folder's name, and the snapshot's; the run's by default."""
+
+    precision: Literal["fp32", "fp16"] = "fp32"
+    """fp16 halves the weights on disk; the pictures change by a hair, and their recipes with it."""
+
+    training: bool = True
+    """Add the nets that trained it (encoder, discriminator, helper), for `train --from`."""
+
+    about: str = ""
+    """For the model card: where the faces came from, and who may use the model for what."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscalerOptions(DeviceOptions):
+    """Train the net that enlarges what is drawn."""
+
+    data: Path = Path("data/faces")
+    """A zip or folder of faces, square, twice as large as the net shall take or larger."""
+
+    minutes: float = 10.0
+    """Train for this long."""
+
+    seed: int = 0
+    """Fixes weights and the order of pictures."""
+
+    out: Path = Path("upscaler.onnx")
+    """The file to write."""

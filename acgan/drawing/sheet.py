@@ -1,0 +1,66 @@
+"""Sheets: several pictures in rows and columns, with names where they help."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from acgan.drawing.recipe import Recipe, png_bytes
+
+GAP_PX = 2
+TEXT_PX = 11
+MARGIN_PX = 4
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def square_columns(count: int) -> int:
+    """The number of columns that makes a sheet about square."""
+    return max(1, math.ceil(math.sqrt(count)))
+
+
+def sheet(
+    pictures: Pictures,
+    columns: int,
+    *,
+    column_names: Sequence[str] = (),
+    row_names: Sequence[str] = (),
+) -> Pictures:
+    """Pictures uint8 [N,H,W,3] on white, uint8 [H',W',3]; names above columns and before rows."""
+    count, height, width, _ = pictures.shape
+    rows = math.ceil(count / columns)
+    left = MARGIN_PX + _text_width(row_names) if any(row_names) else 0
+    top = TEXT_PX + MARGIN_PX if any(column_names) else 0
+    shape = (top + rows * (height + GAP_PX) - GAP_PX, left + columns * (width + GAP_PX) - GAP_PX, 3)
+    canvas = np.full(shape, 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        y = top + index // columns * (height + GAP_PX)
+        x = left + index % columns * (width + GAP_PX)
+        canvas[y : y + height, x : x + width] = picture
+    if not (left or top):
+        return canvas
+    image = Image.fromarray(canvas)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT_PX)
+    for column, name in enumerate(column_names[:columns]):
+        x = left + column * (width + GAP_PX) + width / 2
+        pen.text((x, 0), name, "black", font, anchor="ma")
+    for row, name in enumerate(row_names[:rows]):
+        y = top + row * (height + GAP_PX) + height / 2
+        pen.text((left - MARGIN_PX, y), name, "black", font, anchor="rm")
+    return np.array(image)
+
+
+def drawn_sheet(pictures: Pictures, recipe: Recipe, content: dict[str, Any]) -> bytes:
+    """The sheet of a recipe as a PNG that carries it."""
+    names = {"column_names": recipe.column_names, "row_names": recipe.row_names}
+    return png_bytes(sheet(pictures, recipe.columns or 1, **names), content)
+
+
+def _text_width(names: Sequence[str]) -> int:
+    font = ImageFont.load_default(TEXT_PX)
+    return max(math.ceil(font.getlength(name)) for name in names)

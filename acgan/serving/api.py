@@ -1,0 +1,197 @@
+"""The HTTP interface, as FastAPI describes it under /openapi.json."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.staticfiles import StaticFiles
+
+from acgan.drawing.ask import MOST_SEED
+from acgan.drawing.chance import seed_of_name
+from acgan.drawing.enlarge import ScaleBy
+from acgan.serving.desk import MOST_BEST_OF, MOST_PICTURES, MOST_SIDE_PX, Busy, Desk, Wish
+from avatar_common.errors import UserError
+
+PAGE = Path(__file__).resolve().parent / "page"
+BODY_WITHIN_S = 10.0
+WEEK_S = 7 * 24 * 3600
+OWN = ("model", "seed", "index", "size", "scale_by", "best_of", "fold_case")
+SHARED = {"access-control-allow-origin": "*", "cache-control": f"public, max-age={WEEK_S}"}
+PNG_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "The avatar, its recipe inside"},
+    400: {"description": "An attribute, class or name that cannot be; `error` says which"},
+    404: {"description": "No such model"},
+    429: {"description": "This client draws too much; see Retry-After"},
+    503: {"description": "Too many wait; see Retry-After"},
+}
+ATTRIBUTES = {
+    "parameters": [
+        {
+            "name": "attributes",
+            "in": "query",
+            "style": "form",
+            "explode": True,
+            "description": "Any attribute of the model: hair_color=blue",
+            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        }
+    ]
+}
+
+ModelName = Annotated[str | None, Query(max_length=200, description="A model of /models")]
+Size = Annotated[int | None, Query(ge=1, le=MOST_SIDE_PX, description="Side in px")]
+By = Annotated[ScaleBy, Query(description="detail, smooth, or pixels")]
+BestOf = Annotated[int, Query(ge=1, le=MOST_BEST_OF, description="Draw N, keep the best")]
+Seed = Annotated[int, Query(ge=0, le=MOST_SEED)]
+Index = Annotated[int, Query(ge=0, le=MOST_SEED, description="Which picture of the seed")]
+Fold = Annotated[bool, Query(description="Whether Alice and alice are one")]
+
+
+def build_api(desk: Desk, page: bool) -> FastAPI:
+    """All routes. The page's files lie at the root."""
+    api = FastAPI(
+        title="Avatars",
+        description="Anime avatars to order: by name, by seed, by attribute.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_errors(api)
+    library = desk.library
+
+    async def answer(request: Request, wish: Wish) -> Response:
+        data, etag = await desk.avatar(client_of(request), wish)
+        headers = {**SHARED, "etag": etag}
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(data, media_type="image/png", headers=headers)
+
+    def attributes(request: Request) -> tuple[str, ...]:
+        found = request.query_params.multi_items()
+        return tuple(sorted(f"{k}={v}"[:200] for k, v in found if k not in OWN))
+
+    @api.get(
+        "/avatar/{name:path}.png", response_class=Response, responses=PNG_ANSWER,
+        openapi_extra=ATTRIBUTES, summary="The face of a name: for ever the same with one model",
+    )  # fmt: skip
+    async def by_name(
+        request: Request,
+        name: str,
+        model: ModelName = None,
+        size: Size = None,
+        scale_by: By = "detail",
+        best_of: BestOf = 1,
+        fold_case: Fold = False,
+    ) -> Response:
+        seed = seed_of_name(name, fold_case=fold_case)
+        wish = Wish(
+            model or library.names[0], seed, 0, size, scale_by, best_of, attributes(request)
+        )
+        return await answer(request, wish)
+
+    @api.get(
+        "/avatar", response_class=Response, responses=PNG_ANSWER, openapi_extra=ATTRIBUTES,
+        summary="A picture of a seed",
+    )  # fmt: skip
+    async def by_seed(
+        request: Request,
+        seed: Seed,
+        index: Index = 0,
+        model: ModelName = None,
+        size: Size = None,
+        scale_by: By = "detail",
+        best_of: BestOf = 1,
+    ) -> Response:
+        wish = Wish(
+            model or library.names[0], seed, index, size, scale_by, best_of, attributes(request)
+        )
+        return await answer(request, wish)
+
+    for path, handler in (("/avatar/{name:path}.png", by_name), ("/avatar", by_seed)):
+        api.head(path, response_class=Response, include_in_schema=False)(handler)
+
+    @api.get("/models", summary="What can be asked for")
+    async def models() -> dict[str, Any]:
+        return {
+            "models": [
+                {
+                    "name": name,
+                    "image_size": info.image_size,
+                    "attributes": {g.name: list(g.classes) for g in info.vocabulary},
+                }
+                for name, info in library.infos.items()
+            ],
+            "limits": {"size": MOST_SIDE_PX, "best_of": MOST_BEST_OF, "pictures": MOST_PICTURES},
+        }
+
+    @api.get("/models/{name}", summary="All that is known of a model")
+    async def model(request: Request, name: str) -> JSONResponse:
+        return JSONResponse(await desk.describe(client_of(request), name))
+
+    @api.post(
+        "/draw", response_class=Response, responses=PNG_ANSWER,
+        summary="The pictures of a recipe, one below the other",
+    )  # fmt: skip
+    async def draw(request: Request) -> Response:
+        content = await body_of(request)
+        return Response(await desk.draw(client_of(request), content), media_type="image/png")
+
+    @api.post("/judge", summary="How the pictures of a recipe rank for best of N")
+    async def judge(request: Request) -> dict[str, Any]:
+        return {"ranks": await desk.judge(client_of(request), await body_of(request))}
+
+    @api.get("/health", summary="Whether the server draws")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "model": library.names[0]}
+
+    if page:
+        api.mount("/", StaticFiles(directory=PAGE, html=True))
+    return api
+
+
+def client_of(request: Request) -> str:
+    """Who asks: the address, by the word of a trusted proxy where there is one."""
+    return request.client.host if request.client else ""
+
+
+async def body_of(request: Request) -> Any:
+    """The JSON of a body. Raises `UserError`."""
+    try:
+        return json.loads(await asyncio.wait_for(request.body(), BODY_WITHIN_S))
+    except (ValueError, RecursionError):
+        raise UserError("the body is not JSON") from None
+    except (TimeoutError, ClientDisconnect):
+        raise UserError("the body did not arrive") from None
+
+
+def add_errors(api: FastAPI) -> None:
+    """Errors as JSON: `error` in a line, never a traceback."""
+
+    @api.exception_handler(UserError)
+    async def user_error(request: Request, error: UserError) -> JSONResponse:
+        status = 404 if error.what.startswith("no model") else 400
+        content = {"error": f"{error.where}: {error.what}" if error.where else error.what}
+        return JSONResponse(content | ({"hint": error.hint} if error.hint else {}), status)
+
+    @api.exception_handler(Busy)
+    async def busy(request: Request, error: Busy) -> JSONResponse:
+        text = "too many pictures for one client" if error.status == 429 else "too many wait"
+        headers = {"retry-after": str(math.ceil(error.wait_s))}
+        return JSONResponse({"error": text}, error.status, headers)
+
+    @api.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        found = error.errors()[0]
+        where = str(found["loc"][-1])[:60]
+        return JSONResponse({"error": f"{where}: {found['msg']}"}, 400)
+
+    @api.exception_handler(HTTPException)
+    async def other(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)

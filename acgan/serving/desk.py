@@ -1,0 +1,146 @@
+"""Where requests become pictures: every input checked, every drawing in a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from acgan.drawing.avatar import Avatar
+from acgan.drawing.enlarge import ScaleBy, resize
+from acgan.drawing.model import Model
+from acgan.drawing.recipe import Recipe, png_bytes, recipe_from_json, snapshot_of
+from acgan.serving.bounds import Shares
+from acgan.serving.cache import Cache
+from acgan.serving.library import Library
+from avatar_common.errors import UserError
+
+DRAWING_VERSION = 2  # part of every key: raise it when the same request gives another picture
+MOST_WAITING = 256
+MOST_PICTURES = 64
+MOST_SIDE_PX = 1024
+MOST_BEST_OF = 16
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """Too much is asked at once: by one client (`status` 429) or by all (503)."""
+
+    def __init__(self, status: int, wait_s: float) -> None:
+        super().__init__()
+        self.status, self.wait_s = status, wait_s
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A single avatar, as a URL asks for it."""
+
+    model: str
+    seed: int
+    index: int
+    side: int | None
+    scale_by: ScaleBy
+    best_of: int
+    attributes: tuple[str, ...]
+
+
+class Desk:
+    """Draws for all clients."""
+
+    def __init__(self, library: Library, cache: Cache, threads: int, client_limit: float) -> None:
+        self.library, self._cache = library, cache
+        self._shares = Shares(client_limit)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="draw")
+        self._waiting = 0
+
+    async def avatar(self, client: str, wish: Wish) -> tuple[bytes, str]:
+        """A PNG and its ETag. Raises `UserError` and `Busy`."""
+        if wish.model not in self.library.infos:
+            self.library.model(wish.model)  # says which there are
+        info = self.library.infos[wish.model]
+        key = repr((DRAWING_VERSION, info.weights_sha256, wish))
+        data = self._cache.recent(key)
+        if data is None:
+            cost = wish.best_of
+            data = await self._work(client, cost, lambda: self._draw_cached(key, wish))
+        return data, f'"{hashlib.sha256(data).hexdigest()[:24]}"'
+
+    def _draw_cached(self, key: str, wish: Wish) -> bytes:
+        data = self._cache.get(key)
+        if data is None:
+            data = draw_wish(self.library.model(wish.model), wish)
+            self._cache.put(key, data)
+        return data
+
+    async def draw(self, client: str, content: Any) -> bytes:
+        """The pictures of a recipe, one below the other, as a PNG without recipe."""
+        model, recipe = self._read(content)
+        side, count = content.get("size"), len(recipe.portraits)
+        if side is not None:
+            good = isinstance(side, int) and 1 <= side <= MOST_SIDE_PX
+            if not good or count > 1:
+                raise UserError(f"`size` must be 1 to {MOST_SIDE_PX}, of one picture")
+        return await self._work(client, count, lambda: draw_column(model(), recipe, side))
+
+    async def judge(self, client: str, content: Any) -> list[tuple[int, float]]:
+        """How each picture of a recipe ranks for best of N; `asked` in it names the attributes."""
+        model, recipe = self._read(content)
+        asked = content.get("asked", [])
+        names = self.library.infos[self._name(content)].vocabulary.names
+        if not isinstance(asked, list) or not all(name in names for name in asked):
+            raise UserError("`asked` must list attributes of the model")
+
+        def rank() -> list[tuple[int, float]]:
+            ready = model()
+            pictures = ready.painter.draw(recipe.portraits)
+            return ready.picker.rank(pictures, [p.labels for p in recipe.portraits], asked)
+
+        return await self._work(client, len(recipe.portraits), rank)
+
+    def _name(self, content: Any) -> str:
+        return self.library.name_of(snapshot_of(content, "recipe"))
+
+    def _read(self, content: Any) -> tuple[Callable[[], Model], Recipe]:
+        name = self._name(content)
+        pictures = content.get("pictures")
+        if not isinstance(pictures, list) or not 1 <= len(pictures) <= MOST_PICTURES:
+            raise UserError(f"a request may have 1 to {MOST_PICTURES} pictures")
+        recipe = recipe_from_json(content | {"columns": 1}, self.library.infos[name], "recipe")
+        return lambda: self.library.model(name), recipe
+
+    async def describe(self, client: str, name: str) -> dict[str, Any]:
+        """What there is to know of a model."""
+        return await self._work(client, 1, lambda: self.library.describe(name))
+
+    async def _work(self, client: str, cost: int, work: Callable[[], T]) -> T:
+        wait_s = self._shares.wait_s(client, cost)
+        if wait_s:
+            raise Busy(429, wait_s)
+        if self._waiting >= MOST_WAITING:
+            raise Busy(503, 1.0)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._waiting -= 1
+
+
+def draw_wish(model: Model, wish: Wish) -> bytes:
+    """The PNG of a wish, with its recipe."""
+    (portrait,) = model.portraits(wish.attributes, 1, wish.seed, wish.best_of, first=wish.index)
+    avatar = Avatar.of(model.painter.draw([portrait])[0], model.recipe(portrait))
+    return avatar.at(wish.side or model.image_size, wish.scale_by).png()
+
+
+def draw_column(model: Model, recipe: Recipe, side: int | None = None) -> bytes:
+    """All pictures of a recipe below each other; a single one with another side on request."""
+    pictures = model.painter.draw(recipe.portraits)
+    if side is not None:
+        return png_bytes(np.asarray(resize(Image.fromarray(pictures[0]), side)), None)
+    return png_bytes(np.concatenate(list(pictures)), None)

@@ -1,0 +1,326 @@
+"""One update of all nets: the losses put together, gradients averaged, optimisers stepped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from acgan.nets.blocks import Judgement
+from acgan.nets.helper import Maps, perceptual_distance
+from acgan.training.augment import augment
+from acgan.training.feed import Feed, drop_labels
+from acgan.training.losses import (
+    class_accuracy,
+    class_loss,
+    discriminator_loss,
+    generator_class_loss,
+    generator_loss,
+    gradient_penalty,
+    helper_discriminator_loss,
+    helper_generator_loss,
+    prior_divergence,
+    reconstruction_loss,
+)
+from acgan.training.parallel import World
+from acgan.training.plan import Plan
+from acgan.training.precision import computes_in_bf16
+from acgan.training.state import Nets
+
+Stats = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """This process's share of a step's data and random numbers."""
+
+    real: Tensor
+    labels: Tensor
+    fake_labels: Tensor
+    z: Tensor
+    augmentation: Tensor
+    penalty_noise: Tensor
+    redrawn: slice
+    """The rows whose fakes redraw their reals; empty without an encoder."""
+
+
+class Fakes(NamedTuple):
+    """What the generator drew, [N,3,S,S], and how far the encoder's latents are from normal."""
+
+    images: Tensor
+    prior_divergence: Tensor | None
+
+
+class Step:
+    """One whole update, with what it needs bound once; `update` is all that others call."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        nets: Nets,
+        device: torch.device,
+        world: World,
+        *,
+        bf16: bool | None = None,
+    ) -> None:
+        self.settings, self.sizes, self.nets = plan.settings, plan.sizes, nets
+        self.seed, self.device, self.world = plan.options.seed, device, world
+        settings = plan.settings
+        self.bf16 = computes_in_bf16(settings.precision, device) if bf16 is None else bf16
+        self.weights = plan.class_weights
+        many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
+        self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
+        self.compiled_g, self.compiled_d = nets.generator, nets.discriminator
+        self.compiled_features = nets.features
+        if plan.options.compile == "yes" or (
+            plan.options.compile == "auto" and device.type == "cuda"
+        ):
+            self.compile("inductor")
+
+    def update(self, feed: Feed, nimg: int, progress: float = 0.0) -> Stats:
+        """Update every net once; `nimg` pictures were seen, `progress` of the budget is used.
+
+        All random numbers follow from (seed, nimg). Returns the losses, detached.
+        """
+        settings, number = self.settings, nimg // self.settings.batch
+        seed = self.seed * 2**36 + nimg
+        torch.manual_seed(seed)  # for dropout
+        random = torch.Generator(self.device).manual_seed(seed)
+        draws = self.draw(feed, random, settings.redrawn_every(progress))
+
+        # Fakes for asked labels; some of them redraw their real. Most presets draw them once.
+        with torch.set_grad_enabled(settings.shared_fakes):
+            fakes = self.fakes(draws)
+
+        # Discriminator: reals up, fakes down, the reals' labels, now and then the penalty.
+        stats, judged_real = self.discriminator(
+            fakes, draws, with_penalty=number % settings.penalty_interval == 0
+        )
+
+        # Helper: the same on what a frozen network sees, without labels.
+        real_maps = fake_maps = None
+        if self.nets.helper is not None:
+            with torch.no_grad():
+                real_maps = self.look(draws.real)
+            fake_maps = self.look(fakes.images)
+            stats |= self.helper(real_maps, fake_maps)
+
+        # Generator: fakes up with both, read as what they were asked for, redraws like their reals.
+        if number % settings.generator_every == 0:
+            if not settings.shared_fakes:
+                fakes = self.fakes(draws)
+                fake_maps = None if real_maps is None else self.look(fakes.images)
+            stats |= self.generator(fakes, draws, judged_real, real_maps, fake_maps, progress)
+
+        # The running averages of the generator, one of which will be used.
+        self.nets.update_averages(settings, nimg + settings.batch)
+        return {name: value.detach() for name, value in stats.items()}
+
+    def draw(self, feed: Feed, random: torch.Generator, redrawn_every: int) -> Draws:
+        """Draw the whole batch's random numbers; keep this process's share of them."""
+        settings, share, batch = self.settings, self.world.share, self.settings.batch
+        rows = feed.rows(batch, random)
+        labels = feed.labels(rows)[:, : len(self.sizes)]
+        z = torch.empty(batch, settings.z_dim, device=self.device)
+        if settings.z_distribution == "uniform":
+            z.uniform_(generator=random)
+        else:
+            z.normal_(generator=random)
+        real = feed.pictures(share(rows)).contiguous(memory_format=torch.channels_last)
+        mirrored = torch.rand(batch, 1, 1, 1, device=self.device, generator=random) < 0.5
+        if settings.mirror:
+            real = torch.where(share(mirrored), real.flip(3), real)
+        noise = torch.empty(0, device=self.device)
+        if settings.penalty == "dragan":
+            noise = torch.rand(batch, *real.shape[1:], device=self.device, generator=random)
+        draws = torch.rand(batch, 2, 6, device=self.device, generator=random)
+        fake_labels = drop_labels(labels, settings.label_drop, random)
+        redrawn = slice(None, None, redrawn_every) if self.nets.encoder is not None else slice(0)
+        fake_labels[redrawn] = labels[redrawn]  # or labels would hide in the latent
+        return Draws(
+            real, share(labels), share(fake_labels), share(z), share(draws), share(noise), redrawn
+        )
+
+    def fakes(self, draws: Draws) -> Fakes:
+        """What the generator draws for the asked labels.
+
+        With an encoder some redraw their real: from the latent read off that face.
+        """
+        z, encoder, divergence = draws.z, self.nets.encoder, None
+        with self._autocast():
+            if encoder is not None:
+                mean, log_variance = encoder(draws.real[draws.redrawn])
+                divergence = prior_divergence(mean, log_variance)
+                z = z.clone()
+                z[draws.redrawn] = mean + (0.5 * log_variance).exp() * draws.z[draws.redrawn]
+            return Fakes(self.compiled_g(z, draws.fake_labels), divergence)
+
+    def look(self, images: Tensor) -> Maps:
+        """What the frozen network sees in pictures: one map per stage."""
+        with self._autocast():
+            return self.compiled_features(images)
+
+    def discriminator(
+        self, fakes: Fakes, draws: Draws, *, with_penalty: bool
+    ) -> tuple[Stats, Judgement]:
+        """Update the discriminator; also returns what it said of the reals, detached."""
+        settings, net = self.settings, self.nets.discriminator
+        net.requires_grad_(True)
+        fake = fakes.images.detach()
+        with self._autocast():
+            real, real_shows = self._augment(draws.real, draws, 0)
+            fake, fake_shows = self._augment(fake, draws, 1)
+            judged_real, judged_fake = self._judge(self.compiled_d, real, fake)
+        stats = {
+            "adversarial_d": discriminator_loss(
+                judged_real.adversarial, judged_fake.adversarial, settings.adversarial_loss
+            ),
+            "class_d": self._class_loss_d(judged_real, draws.labels, real_shows, fake=False),
+        }
+        loss = settings.adversarial_weight * stats["adversarial_d"]
+        loss = loss + settings.class_weight_d * stats["class_d"]
+        if settings.class_loss_on_fakes or settings.class_loss == "adc":
+            on_fakes = self._class_loss_d(judged_fake, draws.fake_labels, fake_shows, fake=True)
+            loss = loss + settings.class_weight_d * on_fakes
+        if with_penalty:
+            stats["penalty"] = gradient_penalty(
+                lambda images: net(images).adversarial,
+                draws.real,
+                fakes.images.detach(),
+                settings.penalty,
+                draws.penalty_noise,
+            )
+            # A lazy penalty (1912.04958, appendix B) weighs as much as one at every update.
+            scale = settings.penalty_gamma * settings.penalty_interval
+            loss = loss + settings.adversarial_weight * scale * stats["penalty"]
+        self._update(loss, self.nets.optimizer_d)
+        stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
+        stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
+        return stats, Judgement(*(part.detach() for part in judged_real))
+
+    def helper(self, real_maps: Maps, fake_maps: Maps) -> Stats:
+        """Update the heads on the frozen network's maps; no gradient reaches the pictures."""
+        heads = self.nets.helper
+        heads.requires_grad_(True)
+        count = len(real_maps[0])
+        both = tuple(torch.cat([a, b.detach()]) for a, b in zip(real_maps, fake_maps, strict=True))
+        with self._autocast():
+            logits = [one.split(count) for one in heads(both)]
+        loss = helper_discriminator_loss(*zip(*logits, strict=True))
+        self._update(loss, self.nets.optimizer_h)
+        return {"helper_d": loss}
+
+    def generator(
+        self,
+        fakes: Fakes,
+        draws: Draws,
+        judged_real: Judgement,
+        real_maps: Maps | None,
+        fake_maps: Maps | None,
+        progress: float,
+    ) -> Stats:
+        """Update the generator and the encoder."""
+        settings = self.settings
+        self.nets.discriminator.requires_grad_(False)
+        with self._autocast():
+            seen, shows = self._augment(fakes.images, draws, 1)
+            judged = self.compiled_d(seen)
+        stats = {
+            "adversarial_g": generator_loss(
+                judged.adversarial, judged_real.adversarial, settings.adversarial_loss
+            ),
+            "class_g": generator_class_loss(
+                judged.classes,
+                draws.fake_labels.masked_fill(~shows[:, None], -1),
+                self.sizes,
+                self.weights,
+                kind=settings.class_loss,
+            ),
+        }
+        loss = settings.adversarial_weight * stats["adversarial_g"]
+        loss = loss + settings.class_weight_g * stats["class_g"]
+        if fakes.prior_divergence is not None:
+            drawn, real = fakes.images[draws.redrawn], draws.real[draws.redrawn]
+            stats["reconstruction"] = reconstruction_loss(drawn, real)
+            stats["prior"] = fakes.prior_divergence
+            loss = loss + settings.redraw_weight(progress) * stats["reconstruction"]
+            loss = loss + settings.prior_weight * stats["prior"]
+        if fake_maps is not None and real_maps is not None:
+            self.nets.helper.requires_grad_(False)
+            with self._autocast():
+                stats["helper_g"] = helper_generator_loss(self.nets.helper(fake_maps))
+            loss = loss + settings.helper_weight * stats["helper_g"]
+            if fakes.prior_divergence is not None:
+                chosen = [self.nets.features.wanted.index(s) for s in settings.perceptual_stages]
+                stats["perceptual"] = perceptual_distance(
+                    tuple(fake_maps[number][draws.redrawn] for number in chosen),
+                    tuple(real_maps[number][draws.redrawn] for number in chosen),
+                )
+                loss = loss + settings.perceptual_weight * stats["perceptual"]
+        self._update(loss, self.nets.optimizer_g)
+        stats["accuracy_fake"] = self._accuracy(judged, draws.fake_labels)
+        return stats
+
+    def compile(self, backend: str) -> None:
+        """Compile the nets, sharing their weights with the plain ones.
+
+        The penalty keeps to the plain discriminator: a compiled one has no second derivative.
+        """
+        # Some compiler versions get scale-and-shift gradients wrong with this optimisation.
+        os.environ.setdefault("TORCHINDUCTOR_MIX_ORDER_REDUCTION", "0")
+        self.compiled_g = torch.compile(self.nets.generator, backend=backend)
+        self.compiled_d = torch.compile(self.nets.discriminator, backend=backend)
+        if self.nets.features is not None:
+            self.compiled_features = torch.compile(self.nets.features, backend=backend)
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def _augment(self, images: Tensor, draws: Draws, which: int) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        return augment(
+            images,
+            settings.augmentation,
+            settings.augmentation_probability,
+            draws.augmentation[:, which],
+        )
+
+    def _judge(self, net: nn.Module, real: Tensor, fake: Tensor) -> tuple[Judgement, Judgement]:
+        """Judge both in one pass, or in two where BatchNorm would mix them."""
+        if self.settings.separate_passes:
+            return net(real), net(fake)
+        parts = [part.split(len(real)) for part in net(torch.cat([real, fake]))]
+        return Judgement(*(part[0] for part in parts)), Judgement(*(part[1] for part in parts))
+
+    def _class_loss_d(
+        self, judged: Judgement, labels: Tensor, shows: Tensor, *, fake: bool
+    ) -> Tensor:
+        if self.settings.class_loss == "none" or not self.sizes:
+            return judged.classes.new_zeros(())
+        return class_loss(
+            judged.classes,
+            labels.masked_fill(~shows[:, None], -1),
+            self.sizes,
+            self.weights,
+            kind=self.settings.class_loss,
+            fake=fake,
+        )
+
+    def _accuracy(self, judged: Judgement, labels: Tensor) -> Tensor:
+        if self.settings.class_loss == "none" or not self.sizes:
+            return judged.classes.new_zeros(())
+        found = class_accuracy(judged.classes, labels, self.sizes, self.settings.slots)
+        return found[self.read_groups].nanmean()
+
+    def _update(self, loss: Tensor, optimizer: Optimizer) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        parameters: Sequence[nn.Parameter] = optimizer.param_groups[0]["params"]
+        self.world.average_gradients(parameters)
+        optimizer.step()
