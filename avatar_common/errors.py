@@ -1,4 +1,4 @@
-"""The errors that a user can cause or mend; `commands` turns each into one line and an exit code."""
+"""The errors that a user can cause or mend; each becomes one line and an exit code."""
 
 from __future__ import annotations
 

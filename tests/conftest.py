@@ -7,8 +7,9 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import avatar_common.commands  # noqa: F401  (sets how threads wait, before torch is imported)
 import pytest
+
+import avatar_common.commands  # noqa: F401  (sets how threads wait, before torch is imported)
 
 # A suite started in the background of a shell ignores Ctrl-C, and its children would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
