@@ -33,7 +33,12 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
         inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
         inside = with_weights(inside)
         if not inside:
-            raise UserError("no snapshot in this folder", where=str(path))
+            begun = (path / "checkpoints").is_dir()
+            raise UserError(
+                "no snapshot in this folder",
+                where=str(path),
+                hint="this run was stopped before its first; go on with it" if begun else None,
+            )
         return inside[-1]
     if path is not None:
         if not path.suffix and not path.with_suffix(".json").exists():

@@ -98,7 +98,8 @@ def make_plan(options: TrainOptions) -> Plan:
     image_size = options.image_size
     if options.start_from is not None:
         _, source = find_source(options.start_from, options.workspace)
-        settings = like_source(settings, source)
+        if origin["generator"] != "option":
+            settings = like_source(settings, source)
         image_size = image_size or source.image_size
     faces = load_faces(data, "train", image_size=image_size, in_memory=fits_in_memory(data))
     check_size(faces.image_size, options, settings)
@@ -124,9 +125,9 @@ def make_plan(options: TrainOptions) -> Plan:
     if options.start_from is not None:
         training["from"] = str(options.start_from)
     name = options.name or options.preset
-    found = None if options.fresh else find_run(workspace, training)
+    found = None if options.fresh else find_run(workspace, training, options.name)
     if found is None and not options.fresh:
-        other = find_run(workspace, training, any_data=True)
+        other = find_run(workspace, training, options.name, any_data=True)
         if other is not None:
             log.warning(
                 "%s was trained on other faces or labels than are in %s now: this is a new run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import glob
 import json
 import logging
 import math
@@ -108,14 +109,20 @@ def resolve_budget(options: TrainOptions) -> Budget:
 
 
 def find_run(
-    workspace: Workspace, training: dict[str, Any], *, any_data: bool = False
+    workspace: Workspace,
+    training: dict[str, Any],
+    name: str | None = None,
+    *,
+    any_data: bool = False,
 ) -> Path | None:
-    """The newest run that was asked for exactly this training, finished or not; with `any_data`
-    on whatever faces and labels."""
+    """The newest run that was asked for exactly this training, finished or not, and for this name
+    if one was given; with `any_data` on whatever faces and labels."""
     wanted = json.loads(json.dumps(training))
     if not workspace.runs.is_dir():
         return None
-    for path in sorted(workspace.runs.glob("[0-9]*-*"), reverse=True):
+    for path in sorted(
+        workspace.runs.glob(f"[0-9]*-{glob.escape(name) if name else '*'}"), reverse=True
+    ):
         try:
             found = read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
         except UserError:
@@ -131,7 +138,7 @@ def find_run(
 def what_differs(workspace: Workspace, training: dict[str, Any], name: str) -> str | None:
     """Why the newest run of this name is not gone on with, in words; None without such a run."""
     wanted = flat(json.loads(json.dumps(training)))
-    for path in sorted(workspace.runs.glob(f"[0-9]*-{name}"), reverse=True):
+    for path in sorted(workspace.runs.glob(f"[0-9]*-{glob.escape(name)}"), reverse=True):
         try:
             found = flat(
                 read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)["training"]

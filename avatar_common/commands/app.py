@@ -70,7 +70,10 @@ def run_handler(command: Command, options: CommonOptions) -> int:
     """Import and run the handler; the exit code. Never a traceback for what a user can cause."""
     set_up_logging(quiet=options.quiet)
     signal.signal(signal.SIGTERM, _raise_terminated)
-    going_on = "; the same command goes on where it stopped" if command.resumes else ""
+    going_on = ""
+    if command.resumes:
+        without = " without --fresh" if getattr(options, "fresh", False) else ""
+        going_on = f"; the same command{without} goes on where it stopped"
     try:
         module, function = command.handler.split(":")
         getattr(importlib.import_module(module), function)(options)

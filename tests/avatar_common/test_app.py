@@ -79,6 +79,23 @@ def test_only_a_command_that_resumes_says_so(
     assert ("goes on where it stopped" in capfd.readouterr().err) is resumes
 
 
+@dataclass(frozen=True, kw_only=True)
+class FreshOptions(Options):
+    fresh: bool = False
+
+
+@pytest.mark.parametrize(("fresh", "line"), [(True, "command without --fresh"), (False, "command")])
+def test_a_fresh_run_goes_on_without_the_option(
+    fresh: bool, line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module = types.ModuleType("failing_handler")
+    module.handle = lambda options: raise_this(KeyboardInterrupt())  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "failing_handler", module)
+    command = Command(FreshOptions, "failing_handler:handle", "", resumes=True)
+    run_handler(command, FreshOptions(fresh=fresh))
+    assert f"the same {line} goes on where it stopped" in capfd.readouterr().err
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError(), monkeypatch)

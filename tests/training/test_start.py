@@ -60,6 +60,26 @@ def test_from_a_run_takes_everything_that_fits(
     assert all(torch.equal(own[key], value) for key, value in nets.averages[1].state_dict().items())
 
 
+def test_another_name_is_another_run(workspace: Path) -> None:
+    first = train_now(options(workspace, name="first"))
+    assert make_plan(options(workspace, name="first")).path == first
+    assert not make_plan(options(workspace, name="second")).exists
+    assert make_plan(options(workspace)).path == first  # whatever its name
+
+
+def test_given_nets_are_not_the_sources(workspace: Path) -> None:
+    first = train_now(options(workspace, name="first"))
+    wider = ("generator={'channels': (48, 32, 16, 16), 'refine': (1,)}",)
+    plan = make_plan(options(workspace, start_from=str(first), set=wider))
+    assert plan.settings.generator["channels"] == (48, 32, 16, 16)
+
+
+def test_from_a_run_without_a_snapshot_says_what_to_do(workspace: Path) -> None:
+    (workspace / "runs" / "00000-begun" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(UserError, match="stopped before its first"):
+        make_plan(options(workspace, start_from=str(workspace / "runs" / "00000-begun")))
+
+
 def test_from_a_snapshot_of_other_classes_and_size(workspace: Path) -> None:
     first = train_now(options(workspace, name="first"))
     snapshot = next((first / "snapshots").glob("*[0-9].json"))
