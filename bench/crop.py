@@ -131,8 +131,10 @@ def our_crop(pictures: Path, scratch: Path, options: CropOptions) -> Outcome:
 
 
 def our_peak_mb(workers: int) -> float:
-    """The most that crop's processes can have held at once, called in the process that ran it:
-    its own peak, and the largest worker's for every worker. What they share counts each time.
+    """The most that crop's processes can have held at once.
+
+    Called in the process that ran it: its own peak, and the largest worker's for every worker. What
+    they share counts each time.
     """
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     parent, largest = (resource.getrusage(kind).ru_maxrss for kind in kinds)

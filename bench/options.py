@@ -147,8 +147,11 @@ class FacesOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateOptions(CommonOptions):
-    """Time one picture, and 16, on one CPU core: PyTorch beside ONNX Runtime. With --pairs, also
-    how even a morph between two seeds is in the features of the independent classifier."""
+    """Time one picture, and 16, on one CPU core: PyTorch beside ONNX Runtime.
+
+    With --pairs, also how even a morph between two seeds is in the features of the independent
+    classifier.
+    """
 
     snapshot: Path | None = None
     """A snapshot's JSON or a run's folder; the workspace's newest, else the one shipped."""

@@ -135,6 +135,7 @@ def images_per_s(
 
 
 def wait(device: torch.device) -> None:
+    """Let the device finish what was begun, so that the clock measures it."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -51,8 +51,10 @@ class Watch:
         return taken_back or 0
 
     def end(self) -> None:
-        """Doubt the final failures of a crawl that has too many. Raises `Unavailable` for files
-        that the next run will ask for again."""
+        """Doubt the final failures of a crawl that has too many.
+
+        Raises `Unavailable` for files that the next run will ask for again.
+        """
         final = [outcome for outcome in self._failed.values() if not is_passing(outcome.reason)]
         if FILES_PER_FAILURE * len(final) > self._came:
             self._doubt(final)

@@ -81,8 +81,10 @@ def _named(options: ForgetOptions) -> list[tuple[str, str]]:
 
 
 def _rows(state: State, named: list[tuple[str, str]]) -> list[_Row]:
-    """The posts that carry a name in any kind of tag (some sites do not tell kinds apart), those
-    named by id, and those that share a file with one of them."""
+    """The posts that carry a name, those named by id, and those that share a file with one of them.
+
+    A name counts in any kind of tag, for some sites do not tell kinds apart.
+    """
     found: dict[str, _Row] = {}
     for kind, value in named:
         if kind == "post":

@@ -287,8 +287,10 @@ def _descend(
 def _outside(
     gaps: Sequence[tuple[int | None, int]], low: int, high: int
 ) -> Iterator[tuple[int, int]]:
-    """The parts of a range of ids that were read: what lies in a gap is asked for by a later run,
-    as the walk comes by."""
+    """The parts of a range of ids that were read.
+
+    What lies in a gap is asked for by a later run, as the walk comes by.
+    """
     for above, under in gaps:
         top, bottom = high + 1 if above is None else min(above, high + 1), max(under, low - 1)
         if bottom < top - 1:

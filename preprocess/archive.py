@@ -66,8 +66,10 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 
 @functools.cache
 def _members(path: Path) -> dict[str, zipfile.ZipInfo]:
-    """The files of a zip by name, "/" between folders whatever wrote it; of two of one name, the
-    last, which is the one that unpacking would leave."""
+    """The files of a zip by name, with "/" between folders whatever wrote it.
+
+    Of two of one name the last, which is the one that unpacking would leave.
+    """
     members = {
         _plain_path(member.filename): member
         for member in _open_zip(path).infolist()
@@ -152,7 +154,7 @@ def _visible(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def plain_text(name: str) -> str:
-    """A name as it can be written to a table: bytes that are not UTF-8 become `\\udcff`."""
+    r"""A name as it can be written to a table: bytes that are not UTF-8 become `\udcff`."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 

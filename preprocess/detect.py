@@ -124,10 +124,10 @@ class Verifier:
     def judge(
         self, rgb: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Which proposals [N, 4] (xywh) of a uint8 picture [H, W, 3] have hope: their indices [M],
-        the boxes [M, 4] where the network sees their faces, and its logits [M].
+        """Which proposals [N, 4] (xywh) of a uint8 picture [H, W, 3] have hope.
 
-        The first look moves each box to the face, the second decides.
+        Returns their indices [M], the boxes [M, 4] where the network sees their faces, and its
+        logits [M]. The first look moves each box to the face, the second decides.
         """
         logits, moved = self._look(rgb, boxes, _FIRST_LOOK)
         hopeful = np.flatnonzero(logits > _HOPELESS_LOGIT)
@@ -298,8 +298,10 @@ class FaceDetector:
         return kept
 
     def _propose(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [N, 4] (xywh) on which enough of the cascade's windows agree, and how many do [N],
-        per e-fold of window size."""
+        """Boxes [N, 4] (xywh) on which enough of the cascade's windows agree, and how many do [N].
+
+        They are counted per e-fold of window size.
+        """
         # One octave at a time: from twice the window's size on, OpenCV looks at each pixel
         # where every other one will do, and it shrinks the picture without averaging.
         boxes, votes, shrink = [np.empty((0, 4))], [np.empty(0)], 1

@@ -106,8 +106,10 @@ def said_before(folder: Path) -> tuple[dict[str, dict[str, str]], dict[str, dict
 def add_said(
     labels: Labels, source: LabelSource, said: tuple[Labels, Sources], vocabulary: Vocabulary
 ) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
-    """New labels together with what was said before: a person's word stands, the reader's where
-    there is no other. Returns labels and their sources."""
+    """New labels together with what was said before; returns labels and their sources.
+
+    A person's word stands, the reader's where there is no other.
+    """
     words, speakers = said
     merged = {name: dict(values) for name, values in labels.items()}
     sources: dict[str, dict[str, str]] = {

@@ -49,7 +49,6 @@ def read_entries(
     table and row for the first row that cannot be used; with `skip_bad_rows` such rows go to
     `rejects` instead.
     """
-
     set_aside = 0
 
     def on_bad_row(error: UserError) -> None:
@@ -206,9 +205,9 @@ def _from_one_hot(code: Sequence[object], vocabulary: Vocabulary) -> list[int]:
 
 
 class PictureFinder:
-    """Finds the picture that a table's row means: by path, by name, or by number (`7` = 7.jpg).
+    r"""Finds the picture that a table's row means: by path, by name, or by number (`7` = 7.jpg).
 
-    Paths may be another system's (`images\\7.jpg`, `C:\\set\\7.jpg`), small and capital letters
+    Paths may be another system's (`images\7.jpg`, `C:\set\7.jpg`), small and capital letters
     and the forms of accents differ, and what another zip program took for the name is known too.
     """
 
@@ -256,10 +255,10 @@ def _key(name: str) -> str:
 def read_class_folders(
     source: Archive, pictures: Sequence[str], asked: str | None, vocabulary: Vocabulary
 ) -> list[Entry]:
-    """One folder per class, the class name being the innermost folder's; folders that name no
-    attribute's class at all are just folders, and all labels unknown.
+    """One folder per class, the class name being the innermost folder's.
 
-    Raises `UserError` when some folders are classes and others not, or several attributes fit.
+    Folders that name no attribute's class at all are just folders, and all labels unknown. Raises
+    `UserError` when some folders are classes and others not, or several attributes fit.
     """
     folders = sorted({PurePosixPath(name).parent.name for name in pictures})
     if asked is not None:

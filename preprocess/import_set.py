@@ -202,8 +202,10 @@ def still_true(
     same_size: bool,
     labels: Labels,
 ) -> tuple[Labels, Sources]:
-    """What was said of faces whose pictures are the same; the old table is kept if a person's word
-    is lost."""
+    """What was said of faces whose pictures are the same.
+
+    The old table is kept if a person's word is lost.
+    """
     words, speakers = said
     there = [name for name in speakers if name in labels]
     hashes = dict(zip(there, picture_hashes(folder, there), strict=True))

@@ -53,8 +53,9 @@ class Journal:
         return self._done.keys()
 
     def holds(self, key: str, stamp: str, images: Set[str]) -> bool:
-        """Whether the picture was done, in the state that `stamp` names, for good: no reason that
-        may be gone by now, and all its faces among the files `images`.
+        """Whether the picture was done for good, in the state that `stamp` names.
+
+        There is no reason that may be gone by now, and all its faces among the files `images`.
         """
         done = self._done.get(key)
         return (

@@ -41,7 +41,7 @@ class Row:
 
 
 def decode_text(data: bytes, where: str, encoding: str | None = None) -> str:
-    """The table's text with "\\n" at line ends: by its mark, as UTF-16 if it looks so, as UTF-8.
+    r"""The table's text with "\n" at line ends: by its mark, as UTF-16 if it looks so, as UTF-8.
 
     Bytes that are not UTF-8 are kept as lone surrogates: they only matter in a cell that is used
     (see `check_cell`). Raises `UserError` for NUL characters and wrong encodings.

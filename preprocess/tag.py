@@ -119,8 +119,10 @@ def report_counts(
     rare: int,
     crawled: bool,
 ) -> None:
-    """Log the number of faces per class, and name the rare ones: of a crawl with the query that
-    finds more, else in one line."""
+    """Log the number of faces per class, and name the rare ones.
+
+    Of a crawl with the query that finds more, else in one line.
+    """
     for group in vocabulary:
         shown = ", ".join(f"{name or 'unknown'} {n}" for name, n in counts[group.name].items())
         log.info("%s: %s", group.name, shown)

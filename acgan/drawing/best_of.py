@@ -117,10 +117,10 @@ def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
 
 
 def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path:
-    """The classifier trained on the faces and labels that the snapshot learnt from: beside the
-    snapshot, else in a face set of the workspace.
+    """The classifier trained on the faces and labels that the snapshot learnt from.
 
-    Raises `UserError` when there is none.
+    It lies beside the snapshot, else in a face set of the workspace. Raises `UserError` when there
+    is none.
     """
     packaged = snapshot.parent / CLASSIFIER_FILE
     if packaged.is_file():

@@ -78,8 +78,10 @@ class SmallGenerator(nn.Module):
         blur: bool = True,
         width: float = 1.0,
     ) -> None:
-        """`refine` names the sides, as shares of the picture's (1, 2, 4: whole, half, quarter),
-        whose stages get a second convolution."""
+        """Build the stages; those that `refine` names get a second convolution.
+
+        `refine` holds sides as shares of the picture's (1, 2, 4: whole, half, quarter).
+        """
         super().__init__()
         self.base, doublings = base_and_doublings(image_size)
         widths = [scaled(c, width) for c in (first, *channels[:doublings])]

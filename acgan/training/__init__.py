@@ -1,0 +1,1 @@
+"""Training: presets, the plan of a run, its steps and what it writes."""

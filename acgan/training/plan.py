@@ -151,8 +151,10 @@ def make_plan(options: TrainOptions) -> Plan:
 
 
 def check_nets(plan: Plan) -> None:
-    """Raise `UserError` where options or `--from` describe nets that cannot be built, or that draw
-    another size; a preset's own are not asked."""
+    """Raise `UserError` where options or `--from` describe nets that cannot be built.
+
+    The same where they draw another size; a preset's own nets are not asked.
+    """
     given = {name for name, where in plan.origin.items() if where == "option"}
     if plan.options.start_from is None and not given & NETS_FIELDS:
         return

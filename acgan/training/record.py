@@ -72,8 +72,10 @@ class Record:
         self._board.close()
 
     def numbers(self, ledger: Ledger, numbers: dict[str, float]) -> None:
-        """One line of stats.jsonl, the live line and TensorBoard; what nothing is known of (the
-        accuracy on a batch without labels) is left out."""
+        """One line of stats.jsonl, the live line and TensorBoard.
+
+        What nothing is known of (the accuracy on a batch without labels) is left out.
+        """
         numbers = {name: value for name, value in numbers.items() if not math.isnan(value)}
         now = time.monotonic()
         seconds, images = now - self._seen_at[0], ledger.nimg - self._seen_at[1]
@@ -207,8 +209,10 @@ class Record:
 
 
 def cut_rows(path: Path, kimg: float) -> None:
-    """Leave only the whole rows up to `kimg`: what a resumed run writes again, or a full disk cut
-    short, goes."""
+    """Leave only the whole rows up to `kimg`.
+
+    What a resumed run writes again, or a full disk cut short, goes.
+    """
     if not path.is_file():
         return
     kept = []
@@ -220,10 +224,10 @@ def cut_rows(path: Path, kimg: float) -> None:
 
 
 def grid_labels(plan: Plan) -> np.ndarray:
-    """Label rows int64 [rows * columns, A] of the grid: one row of pictures per class that has
-    faces, of a flag only the "1" where both have.
+    """Label rows int64 [rows * columns, A] of the grid, one row of pictures per class with faces.
 
-    Every picture takes the other labels of a training face of that class.
+    Of a flag only the "1" gets a row where both classes have faces. Every picture takes the other
+    labels of a training face of that class.
     """
     if not plan.sizes:
         return np.zeros((GRID_COLUMNS**2, 0), np.int64)

@@ -115,8 +115,10 @@ def find_run(
     *,
     any_data: bool = False,
 ) -> Path | None:
-    """The newest run that was asked for exactly this training, finished or not, and for this name
-    if one was given; with `any_data` on whatever faces and labels."""
+    """The newest run that was asked for exactly this training, finished or not.
+
+    With a `name`, only a run of that name; with `any_data`, on whatever faces and labels.
+    """
     wanted = json.loads(json.dumps(training))
     if not workspace.runs.is_dir():
         return None

@@ -99,8 +99,10 @@ class Watch:
 def same_label_pairs(
     labels: np.ndarray, sizes: tuple[int, ...], generator: np.random.Generator, pairs: int = PAIRS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers of pairs that share the known classes of up to two one-of-many groups (or of all
-    flags)."""
+    """Row numbers of pairs that share known classes.
+
+    Those of up to two one-of-many groups, or of all flags where there is no such group.
+    """
     columns = [a for a, size in enumerate(sizes) if size > 2][:2] or list(range(len(sizes)))
     keys: dict[tuple[int, ...], list[int]] = {}
     rows = np.flatnonzero((labels[:, columns] >= 0).all(axis=1))

@@ -95,8 +95,10 @@ def packed_name(pictures_id: str) -> str:
 
 
 def write_packed(path: Path, count: int, size: int, parts: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Write `count` pictures of side `size` as one .npy file; `parts`, each uint8 [..., 3, S, S],
-    follow one another, so that they are never all in memory."""
+    """Write `count` pictures of side `size` as one .npy file.
+
+    `parts`, each uint8 [..., 3, S, S], follow one another: they are never all in memory.
+    """
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
     with atomic_file(path) as file:
         np.lib.format.write_array_header_1_0(file, header)

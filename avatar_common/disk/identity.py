@@ -1,5 +1,7 @@
-"""Which face set this is, computed from what lies there: an id that was written down goes stale
-when somebody edits a label or exchanges a picture."""
+"""Which face set this is, computed from what lies there.
+
+An id that was written down goes stale when somebody edits a label or exchanges a picture.
+"""
 
 from __future__ import annotations
 

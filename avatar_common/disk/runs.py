@@ -75,8 +75,10 @@ def read_snapshot_info(path: Path) -> SnapshotInfo:
 
 
 def snapshot_in(path: Path) -> Path:
-    """The JSON of the snapshot that `path` names: one of its files, a run's folder (its newest), or
-    a packaged folder. Raises `UserError` when a folder holds none.
+    """The JSON of the snapshot that `path` names.
+
+    It may be one of its files, a run's folder (its newest), or a packaged folder. Raises
+    `UserError` when a folder holds none.
     """
     if not path.is_dir():
         return path.with_suffix(".json")

@@ -57,6 +57,7 @@ class BooruKind(Protocol):
 
 
 def as_json(content: Any, status: int = 200) -> Answer:
+    """The answer whose body is `content` as JSON."""
     return Answer(json.dumps(content).encode(), status)
 
 
@@ -67,5 +68,6 @@ MIME_TYPES = {
 
 
 def as_file(post: BooruPost) -> Answer:
+    """The answer that serves a post's file."""
     mime = MIME_TYPES.get(post.file_ext, "application/octet-stream")
     return Answer(post.data(), content_type=mime, md5=post.md5)

@@ -1,5 +1,8 @@
-"""Pictures to set the verifier's scale on: held-out faces, redrawn and small, laid over held-out
-pictures; every true box is known, and nothing in them was fitted on."""
+"""Pictures to set the verifier's scale on.
+
+Held-out faces, redrawn and small, are laid over held-out pictures; every true box is known, and
+nothing in them was fitted on.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,7 @@ class Looks:
 def collage_looks(
     options: TrainVerifierOptions, sets: list[list[BoxedPicture]], held: list[BoxedPicture]
 ) -> Looks:
-    """Detect with `options.out` on collages of the held-out faces over pictures of each set in
-    turn."""
+    """Detect with `options.out` on collages of the held-out faces over each set's pictures."""
     detector = FaceDetector(DetectorConfig(verifier=options.out, cascade=options.cascade))
     rng = np.random.default_rng((options.seed, 5))
     alone = [p for p in held if p.faces[0][2] > 0.85 * p.rgb.shape[1]]
@@ -94,11 +96,11 @@ def collage(
 
 
 def calibration(looks: Looks) -> tuple[float, float]:
-    """Gain and bias of the logit: the gain makes it, with the votes, log odds (logistic
-    regression); the bias puts a score of 0.5 that keeps 89% of the faces.
+    """Gain and bias of the logit.
 
-    The regression's own bias would put it lower, for few held-out pictures without a face are as
-    hard as what a crawl brings.
+    The gain makes it, with the votes, log odds (logistic regression); the bias puts a score of 0.5
+    where it keeps 89% of the faces. The regression's own bias would put it lower, for few held-out
+    pictures without a face are as hard as what a crawl brings.
     """
     design = np.stack([looks.logits, np.ones(len(looks.logits))], axis=1)
     weights = np.array([1.0, 0.0])

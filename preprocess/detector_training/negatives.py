@@ -131,8 +131,10 @@ class NegativeSource:
         return pictures[rng.integers(len(pictures))]
 
     def mine(self, answer: Answer | None, number: int) -> None:
-        """Add proposals off every face: all without an `answer`, else those it takes for faces,
-        and also where it moves them."""
+        """Add proposals off every face.
+
+        Without an `answer` all; else those it takes for faces, and also where it moves them.
+        """
         rng = np.random.default_rng((self._seed, 7, number))
         start, fresh, looked = time.monotonic(), [], 0
         while looked < _PROPOSALS_PER_ROUND:
@@ -186,8 +188,10 @@ def coloured(gray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def emblems(rng: np.random.Generator, side_px: int = 256) -> np.ndarray:
-    """Stars, rings, bows, flowers, crosses and signs on a plain ground, uint8 [S, S, 3]: what is
-    as symmetrical as a face and as dark in its middle."""
+    """Stars, rings, bows, flowers, crosses and signs on a plain ground, uint8 [S, S, 3].
+
+    They are as symmetrical as a face and as dark in its middle.
+    """
     ground = rng.integers(0, 256, 3) + rng.normal(0, rng.uniform(0, 12), (side_px, side_px, 1))
     rgb = np.clip(ground + np.zeros(3), 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(4, 16))):

@@ -30,8 +30,11 @@ _OPSET = 13
 
 
 class VerifierNet(nn.Module):
-    """Answers [N, 4] for uint8-ranged RGB crops [N, 3, 32, 32]: the logit that there is a face,
-    then where it is (right and down in crop sides, log of its side in crop sides)."""
+    """Answers [N, 4] for uint8-ranged RGB crops [N, 3, 32, 32].
+
+    The logit that there is a face, then where it is (right and down in crop sides, log of its side
+    in crop sides).
+    """
 
     def __init__(self, normalised: bool = True) -> None:
         super().__init__()

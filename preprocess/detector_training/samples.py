@@ -135,8 +135,10 @@ def draw_view(
 def finished(
     view: np.ndarray, side_px: int, jitter: Jitter, rng: np.random.Generator
 ) -> np.ndarray:
-    """The view [64, 64, 3] at its final size [S, S, 3]: perhaps covered in part, as small a face
-    as the jitter allows, in another light."""
+    """The view [64, 64, 3] at its final size [S, S, 3].
+
+    Perhaps covered in part, as small a face as the jitter allows, in another light.
+    """
     if rng.random() < jitter.occluder_share:
         _occlude(view, rng)
     middle = round(math.exp(rng.uniform(math.log(jitter.min_side_px), math.log(FINE_SIDE_PX))))

@@ -167,8 +167,11 @@ def held_measures(
     source: NegativeSource,
     options: TrainVerifierOptions,
 ) -> dict[str, float]:
-    """On jittered views: share of held-out faces kept at 0.5, how far off (mean, in face sides)
-    their places are, and the share of negatives kept."""
+    """How good the network is on jittered views of held-out faces and negatives.
+
+    The share of faces kept at 0.5, how far off (mean, in face sides) their places are, and the
+    share of negatives kept.
+    """
     rng = np.random.default_rng((options.seed, 3))
     count = min(_MAX_HELD_VIEWS, options.samples // 10)
     drawer = _Faces(held, source)

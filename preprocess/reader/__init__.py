@@ -1,0 +1,1 @@
+"""Reads attributes from faces: the network that labels where tags say nothing."""

@@ -28,8 +28,10 @@ class Checked:
 
 
 def calibrated(found: Readable, checked: Sequence[Checked], coverage: float) -> Readable:
-    """The attribute with the temperature that fits best, every source counting the same, and the
-    confidence that `coverage` of the faces reach; as it was where nothing was checked."""
+    """The attribute with the temperature that fits best, every source counting the same.
+
+    And with the confidence that `coverage` of the faces reach; as it was where nothing was checked.
+    """
     if not checked:
         return found
 
@@ -52,8 +54,11 @@ def calibrated(found: Readable, checked: Sequence[Checked], coverage: float) -> 
 
 
 def figures(found: Readable, checked: Sequence[Checked]) -> list[dict[str, Any]]:
-    """Per source: share of faces written and how many of them are right, in all and as the mean
-    over classes; then [least confidence, faces, share right] of all faces by confidence."""
+    """How much of each source is written and how much of that is right.
+
+    Per source the share of faces written and the share right among them, in all and as the mean
+    over classes; then [least confidence, faces, share right] of all faces by confidence.
+    """
     rows = []
     for source in checked:
         reading = reading_of(source.upright, source.mirrored, found.temperature)

@@ -31,8 +31,7 @@ Cells = dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Tables:
-    """A face set's labels with the attributes that can be read or chosen added, and who gave
-    them."""
+    """A face set's labels with all attributes that can be read or chosen, and who gave them."""
 
     folder: Path
     vocabulary: Vocabulary
@@ -187,8 +186,10 @@ def _check_columns(folder: Path, own: Vocabulary) -> None:
 
 
 def with_groups(own: Vocabulary, groups: Sequence[Group], general: Vocabulary) -> Vocabulary:
-    """The set's own groups; then those it lacks, as the general vocabulary has them, in its order,
-    or else as they are given."""
+    """The set's own groups, then those it lacks.
+
+    These as the general vocabulary has them, in its order, or else as they are given.
+    """
     lacking = {group.name: group for group in groups if group.name not in own.names}
     known = [group for group in general if lacking.pop(group.name, None) is not None]
     wider = [*own.groups, *known, *lacking.values()]

@@ -100,8 +100,10 @@ class AttributeReader:
     def read(
         self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
     ) -> dict[str, Reading]:
-        """Read the faces of one set, uint8 RGB [N, 3, S, S], by attribute name; `advance` hears of
-        each batch."""
+        """Read the faces of one set, uint8 RGB [N, 3, S, S], by attribute name.
+
+        `advance` hears of each batch.
+        """
         upright, mirrored = self.logits(pictures, advance)
         return {
             found.name: reading_of(upright[:, part], mirrored[:, part], found.temperature)
@@ -116,8 +118,10 @@ class AttributeReader:
     def logits(
         self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
     ) -> tuple[Floats, Floats]:
-        """The network's answers [N, classes of all attributes], of the faces and their mirrors:
-        the mean over the sizes."""
+        """The network's answers [N, classes of all attributes], of the faces and their mirrors.
+
+        Each is the mean over the sizes.
+        """
         columns = sum(len(found.classes) for found in self.attributes)
         upright, mirrored = (np.zeros((len(pictures), columns)) for _ in range(2))
         for start in range(0, len(pictures), BATCH):
@@ -141,8 +145,10 @@ def logit_parts(sizes: Sequence[int]) -> list[slice]:
 
 
 def reading_of(upright: Floats, mirrored: Floats, temperature: float) -> Reading:
-    """The mean of both images' logits [N, C], moved to the set's own shares; a face that the images
-    disagree on has no confidence."""
+    """The mean of both images' logits [N, C], moved to the set's own shares.
+
+    A face that the images disagree on has no confidence.
+    """
     mean = (upright + mirrored) / 2
     shift = _BELIEF_IN_SHARES * log_shares(mean)
     probabilities = softmax((mean + shift) / temperature)
@@ -172,8 +178,10 @@ def softmax(logits: Floats) -> Floats:
 
 
 def framed(picture: Pictures, zoom: float) -> Pictures:
-    """One picture [3, S, S] at the network's side [3, 64, 64], nearer for a zoom over 1; edges are
-    repeated where the view is wider than the picture."""
+    """One picture [3, S, S] at the network's side [3, 64, 64], nearer for a zoom over 1.
+
+    Edges are repeated where the view is wider than the picture.
+    """
     side, out = picture.shape[-1], INPUT_SIDE_PX
     rgb = np.ascontiguousarray(picture.transpose(1, 2, 0))
     scale = zoom * out / side

@@ -41,8 +41,10 @@ _OPSET = 13
 
 
 class ReaderNet(nn.Module):
-    """Logits [N, sum of `sizes`], attribute after attribute, for uint8-ranged RGB faces
-    [N, 3, 64, 64]."""
+    """Logits [N, sum of `sizes`], attribute after attribute.
+
+    For uint8-ranged RGB faces [N, 3, 64, 64].
+    """
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()

@@ -89,8 +89,11 @@ class Desk:
             }
 
     def answer(self, attribute: str, values: dict[int, str | None]) -> dict[str, Any]:
-        """A person's word on some faces, by row: a class, "" for what cannot be told, or None for
-        what the cell held before. Raises `UserError` for another class or row."""
+        """A person's word on some faces, by row.
+
+        A class, "" for what cannot be told, or None for what the cell held before. Raises
+        `UserError` for another class or row.
+        """
         with self._lock:
             self._refresh()
             group = self._tables.vocabulary.group(attribute)
@@ -298,8 +301,11 @@ def review(
 def reviewed_groups(
     names: Sequence[str], folder: Path, reader: AttributeReader, general: Vocabulary
 ) -> list[Group]:
-    """The attributes to show: those named, which the reader need not read; or all that it reads
-    and all that the set has. Raises `UserError` for a name that nobody knows."""
+    """The attributes to show.
+
+    Those named, which the reader need not read; or all that it reads and all that the set has.
+    Raises `UserError` for a name that nobody knows.
+    """
     own = read_tables(folder, (), general).vocabulary
     read = {found.name: found.group for found in reader.attributes}
     known = {**read, **{group.name: group for group in general}}
