@@ -1,5 +1,6 @@
-"""The room that trains and draws."""
+"""The commands that train and draw."""
 
+from acgan.doctor import DoctorOptions
 from acgan.drawing.options import (
     ExportOptions,
     GenerateOptions,
@@ -36,6 +37,9 @@ COMMANDS = {
     ),
     "train-upscaler": Command(
         UpscalerOptions, "acgan.drawing.upscaler:run", "Train the net that enlarges avatars."
+    ),
+    "doctor": Command(
+        DoctorOptions, "acgan.doctor:run", "Say what is installed, chosen and missing here."
     ),
     "serve": Command(ServeOptions, "acgan.serving.app:run", "Avatars over HTTP, and a page."),
 }

@@ -53,7 +53,7 @@ class Workspace:
 
     def newest_run(self) -> Path:
         """The run with the highest number. Raises `UserError` when there is none."""
-        runs = self._runs()
+        runs = self.run_folders()
         if not runs:
             raise UserError(
                 "no training run here", where=str(self.runs), hint="run `python -m acgan train`"
@@ -62,7 +62,7 @@ class Workspace:
 
     def newest_snapshot(self) -> Path | None:
         """The last snapshot (its JSON file) of the newest run that has one."""
-        for run in reversed(self._runs()):
+        for run in reversed(self.run_folders()):
             snapshots = sorted((run / "snapshots").glob("*.json"))
             if snapshots:
                 return snapshots[-1]
@@ -70,11 +70,12 @@ class Workspace:
 
     def next_run(self, name: str) -> Path:
         """The path for a new run: the next number, then `name`."""
-        runs = self._runs()
+        runs = self.run_folders()
         number = int(runs[-1].name[:5]) + 1 if runs else 0
         return self.runs / f"{number:05d}-{plain_name(name)}"
 
-    def _runs(self) -> list[Path]:
+    def run_folders(self) -> list[Path]:
+        """The folders of all runs, by number."""
         if not self.runs.is_dir():
             return []
         return sorted(
