@@ -40,8 +40,10 @@ def bf16_is_faster() -> bool:
 
 
 def update_seconds() -> dict[bool, float]:
-    """Seconds of a forward and backward pass of a small strided net on the CPU: in bfloat16 (True)
-    and in float32 (False), the medians of trials in turns."""
+    """Seconds of an update of a small strided net on the CPU, in bfloat16 (True) and not (False).
+
+    The medians of `TRIALS` forward and backward passes, taken in turns after one to warm up.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = nn.Sequential(
