@@ -48,7 +48,8 @@ format: $(VENV)/.installed  ## Format the code
 	$(BIN)/ruff format .
 
 lock: $(VENV)/.installed  ## Write requirements-dev.lock: the versions in .venv
-	$(BIN)/python -m pip freeze --exclude-editable > requirements-dev.lock
+	sed -i '/^[^#]/d' requirements-dev.lock
+	$(BIN)/python -m pip freeze --exclude-editable >> requirements-dev.lock
 
 clean:  ## Remove the demo's workspace
 	rm -rf demo-run
