@@ -13,19 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from avatar_common.grid import grid as laid_out
+
 Pictures = npt.NDArray[np.uint8]
 
 
-def grid(pictures: Pictures, columns: int, *, gap: int = 2) -> Pictures:
+def grid(pictures: Pictures, columns: int) -> Pictures:
     """uint8 [N, 3, S, S] -> one picture uint8 [H, W, 3] on white, row by row."""
-    side = pictures.shape[-1]
-    rows = -(-len(pictures) // columns)
-    step = side + gap
-    sheet = np.full((rows * step - gap, columns * step - gap, 3), 255, dtype=np.uint8)
-    for index, picture in enumerate(pictures):
-        y, x = (index // columns) * step, (index % columns) * step
-        sheet[y : y + side, x : x + side] = picture.transpose(1, 2, 0)
-    return sheet
+    return laid_out(pictures.transpose(0, 2, 3, 1), columns)
 
 
 def stacked(rows: Sequence[Pictures]) -> Pictures:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 Z_95 = 1.959964
 RESAMPLES = 200
@@ -26,15 +26,12 @@ class Value:
         return {"drawn": self.drawn, "low": self.low, "high": self.high, "real": self.real}
 
 
-def wilson_interval(hits: int, count: int, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
     """The Wilson score interval of a share (Wilson 1927); (0, 1) when nothing was counted."""
     if count == 0:
         return 0.0, 1.0
-    share = hits / count
-    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    middle = share + z * z / (2 * count)
-    scale = 1 + z * z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    found = binomtest(hits, count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def bootstrap(

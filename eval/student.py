@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -248,7 +249,7 @@ def fit_realness(
     truth = teacher.distance(others)
     with torch.inference_mode():
         guess = np.concatenate([student(part).numpy() for part in scaled(others).split(BATCH)])
-    correlation = rank_correlation(guess, truth)
+    correlation = float(spearmanr(guess, truth).statistic)
     clean = float((truth <= teacher.limit).mean())
     # Guesses lie closer together than distances do, so the mark is set by the share that passes:
     # as many as are clean, and a few of the others for the sake of variety.
@@ -267,9 +268,3 @@ def fit_realness(
         "clean_draws": round(clean, 4),
         "draws": options.draws,
     }
-
-
-def rank_correlation(left: npt.NDArray, right: npt.NDArray) -> float:
-    """Spearman's: Pearson's correlation of the ranks."""
-    ranks = [np.argsort(np.argsort(values)).astype(float) for values in (left, right)]
-    return float(np.corrcoef(*ranks)[0, 1])

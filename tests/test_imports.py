@@ -18,7 +18,7 @@ ARROWS = {
     "acgan": {"avatar_common"},
     "eval": {
         *("avatar_common", "acgan.nets.snapshot", "acgan.dataset", "acgan.devices"),
-        *("acgan.nets.pretrained", "acgan.nets.realness"),
+        *("acgan.nets.pretrained", "acgan.nets.realness", "acgan.msssim"),
     },
     "demo": set(ROOMS),
     "bench": set(ROOMS),

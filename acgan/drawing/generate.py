@@ -26,11 +26,12 @@ from acgan.drawing.recipe import (
 )
 from acgan.drawing.request import parse_attributes
 from acgan.drawing.save import check_scale, save
-from acgan.drawing.sheet import drawn_sheet, square_columns
+from acgan.drawing.sheet import drawn_sheet
 from acgan.drawing.snapshots import find_snapshot, snapshot_with_weights
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.errors import UserError
+from avatar_common.grid import square_columns
 
 
 def run(options: GenerateOptions) -> None:

@@ -11,17 +11,13 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from acgan.drawing.recipe import Recipe, png_bytes
+from avatar_common.grid import GAP_PX, grid
 
-GAP_PX = 2
+WHITE = 255
 TEXT_PX = 11
 MARGIN_PX = 4
 
 Pictures = npt.NDArray[np.uint8]
-
-
-def square_columns(count: int) -> int:
-    """The number of columns that makes a sheet about square."""
-    return max(1, math.ceil(math.sqrt(count)))
 
 
 def sheet(
@@ -36,14 +32,7 @@ def sheet(
     rows = math.ceil(count / columns)
     left = MARGIN_PX + _text_width(row_names) if any(row_names) else 0
     top = TEXT_PX + MARGIN_PX if any(column_names) else 0
-    shape = (top + rows * (height + GAP_PX) - GAP_PX, left + columns * (width + GAP_PX) - GAP_PX, 3)
-    canvas = np.full(shape, 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        y = top + index // columns * (height + GAP_PX)
-        x = left + index % columns * (width + GAP_PX)
-        canvas[y : y + height, x : x + width] = picture
-    if not (left or top):
-        return canvas
+    canvas = np.pad(grid(pictures, columns), ((top, 0), (left, 0), (0, 0)), constant_values=WHITE)
     image = Image.fromarray(canvas)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT_PX)
     for column, name in enumerate(column_names[:columns]):

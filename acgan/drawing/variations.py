@@ -9,11 +9,11 @@ from acgan.drawing.command import open_model
 from acgan.drawing.options import VaryOptions
 from acgan.drawing.recipe import read_recipe_file, snapshot_of
 from acgan.drawing.save import check_scale, save
-from acgan.drawing.sheet import square_columns
 from acgan.drawing.snapshots import snapshot_with_weights
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import check_folder
 from avatar_common.errors import UserError
+from avatar_common.grid import square_columns
 
 
 def run(options: VaryOptions) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+
+from avatar_common.frechet import frechet_distance
 
 if TYPE_CHECKING:
     from acgan.training.plan import Plan
@@ -37,54 +42,58 @@ def update_ema(average: nn.Module, current: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(ours, theirs, 1 - decay)
 
 
-@torch.inference_mode()
-def best_average(nets: Nets, plan: Plan) -> nn.Module:
-    """The average whose faces look most like the training faces to the frozen network.
+class AverageChooser:
+    """Takes the average whose faces look most like the training faces to the frozen network.
 
     Memories of several lengths are kept, because which one serves best depends on how long and how
     steadily a run trained, and is only seen at its end (Karras et al., 2312.02696, section 3).
     Compared by the Fréchet distance of pooled features, which is the smaller the better; without a
     frozen network the first is taken.
     """
-    if len(nets.averages) == 1 or nets.features is None:
-        return nets.average
-    random = np.random.default_rng(0)
-    rows = random.integers(len(plan.faces), size=min(COMPARED, len(plan.faces)))
-    labels = torch.from_numpy(plan.faces.labels[rows][:, : len(plan.sizes)]).to(nets.device)
-    z = torch.randn(len(rows), plan.settings.z_dim, generator=torch.Generator().manual_seed(0))
-    z = z.to(nets.device)
-    faces = torch.from_numpy(np.asarray(plan.faces.images[rows]))
-    real = [
-        pooled(nets.features, part.to(nets.device).float() / 127.5 - 1)
-        for part in faces.split(COMPARED_CHUNK)
-    ]
-    distances = []
-    for average in nets.averages:
-        drawn = [
-            pooled(nets.features, average(z_part, labels_part))
-            for z_part, labels_part in zip(
-                z.split(COMPARED_CHUNK), labels.split(COMPARED_CHUNK), strict=True
+
+    def __init__(self, nets: Nets, plan: Plan) -> None:
+        self._nets, self._plan = nets, plan
+
+    @torch.inference_mode()
+    def best(self) -> nn.Module:
+        """The average to save now."""
+        nets = self._nets
+        if len(nets.averages) == 1 or nets.features is None:
+            return nets.average
+        distances = [frechet_distance(self._drawn(one), self._real) for one in nets.averages]
+        best = int(np.argmin(distances))
+        named = ", ".join(
+            f"{half_life:g} kimg {distance:.3g}"
+            for (half_life, _), distance in zip(
+                self._plan.settings.averages, distances, strict=True
             )
-        ]
-        distances.append(frechet_distance(torch.cat(drawn), torch.cat(real)))
-    best = int(np.argmin(distances))
-    named = ", ".join(
-        f"{half_life:g} kimg {distance:.3g}"
-        for (half_life, _), distance in zip(plan.settings.averages, distances, strict=True)
-    )
-    log.info("averages (half-life, distance from the reals): %s; taken: %d.", named, best + 1)
-    return nets.averages[best]
+        )
+        log.info("averages (half-life, distance from the reals): %s; taken: %d.", named, best + 1)
+        return nets.averages[best]
 
+    @cached_property
+    def _rows(self) -> npt.NDArray[np.int64]:
+        count = len(self._plan.faces)
+        return np.random.default_rng(0).integers(count, size=min(COMPARED, count))
 
-def pooled(features: nn.Module, images: Tensor) -> Tensor:
-    """The last map's mean over its places, float64 [N,C] on the CPU."""
-    return features(images)[-1].double().mean(dim=(2, 3)).cpu()
+    @cached_property
+    def _real(self) -> npt.NDArray[np.float64]:
+        """The training faces' features [N, C]: neither they nor the network change in a run."""
+        faces = torch.from_numpy(np.asarray(self._plan.faces.images[self._rows]))
+        parts = (part.to(self._nets.device) for part in faces.split(COMPARED_CHUNK))
+        return self._pooled(part.float() / 127.5 - 1 for part in parts)
 
+    def _drawn(self, average: nn.Module) -> npt.NDArray[np.float64]:
+        """The features [N, C] of faces with the labels of `_rows`."""
+        plan, device = self._plan, self._nets.device
+        labels = torch.from_numpy(plan.faces.labels[self._rows][:, : len(plan.sizes)]).to(device)
+        random = torch.Generator().manual_seed(0)
+        z = torch.randn(len(labels), plan.settings.z_dim, generator=random).to(device)
+        parts = zip(z.split(COMPARED_CHUNK), labels.split(COMPARED_CHUNK), strict=True)
+        return self._pooled(average(z_part, labels_part) for z_part, labels_part in parts)
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Between the normal distributions of features [N,C] and [M,C] (1706.08500, eq. 6)."""
-    covariance_a, covariance_b = a.T.cov(), b.T.cov()
-    # The trace of the root of a product is the sum of the roots of its eigenvalues.
-    roots = torch.linalg.eigvals(covariance_a @ covariance_b).real.clamp(min=0).sqrt().sum()
-    gap = (a.mean(dim=0) - b.mean(dim=0)).square().sum()
-    return float(gap + covariance_a.trace() + covariance_b.trace() - 2 * roots)
+    def _pooled(self, batches: Iterable[Tensor]) -> npt.NDArray[np.float64]:
+        """The last map's mean over its places, [N, C] of pictures in -1..1."""
+        assert self._nets.features is not None
+        means = [self._nets.features(batch)[-1].double().mean(dim=(2, 3)) for batch in batches]
+        return torch.cat(means).cpu().numpy()

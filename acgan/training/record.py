@@ -13,19 +13,20 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from acgan.drawing.pictures import picture_grid, write_png
+from acgan.drawing.recipe import png_bytes
 from acgan.nets.snapshot import draw_z, save_snapshot, save_training_nets, to_uint8
-from acgan.training.averages import best_average
+from acgan.training.averages import AverageChooser
 from acgan.training.plan import Plan
 from acgan.training.state import Ledger, Nets
 from acgan.training.watch import Watch
 from avatar_common.commands import progress
-from avatar_common.disk.files import write_json, write_text
+from avatar_common.disk.files import write_bytes, write_json, write_text
 from avatar_common.disk.runs import RUN_SCHEMA_VERSION
+from avatar_common.grid import grid
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Record:
     def __init__(self, plan: Plan, nets: Nets, ledger: Ledger) -> None:
         self._plan, self._nets = plan, nets
         self._path = plan.path
+        self._averages = AverageChooser(nets, plan)
         self._grid_labels = torch.from_numpy(grid_labels(plan))
         count = max(len(self._grid_labels), 2 * 48)
         self._z = draw_z(
@@ -112,10 +114,10 @@ class Record:
         self.tick_s = self._tick_ended_at - started
 
     def _write_tick(self, ledger: Ledger) -> None:
-        grid = self._draw_grid()
+        sheet = self._draw_grid()
         name = f"{ledger.nimg:010d}"
-        write_png(self._path / "samples" / f"{name}.png", grid)
-        self._board.add_image("grid", grid, ledger.nimg)
+        write_bytes(self._path / "samples" / f"{name}.png", png_bytes(sheet, None))
+        self._board.add_image("grid", sheet, ledger.nimg, dataformats="HWC")
         if self._watch is not None:
             result = self._watch.look(self._nets.average, self._nets.device)
             self.warnings = result.warnings() if ledger.progress > 0.25 else []
@@ -161,7 +163,7 @@ class Record:
         """Write the averaged generator with all that its users need."""
         plan, settings, features = self._plan, self._plan.settings, self._nets.features
         source = plan.options.start_from
-        average = best_average(self._nets, plan)
+        average = self._averages.best()
         labels = plan.faces.labels[:, : len(plan.sizes)]
         chosen = np.random.default_rng(0).permutation(len(labels))[:MOST_LABEL_ROWS]
         info = {
@@ -189,7 +191,7 @@ class Record:
         return save_snapshot(path, average, info)
 
     @torch.inference_mode()
-    def _draw_grid(self) -> Tensor:
+    def _draw_grid(self) -> npt.NDArray[np.uint8]:
         device, labels = self._nets.device, self._grid_labels
         pictures = [
             to_uint8(self._nets.average(z.to(device), part.to(device))).cpu()
@@ -197,7 +199,7 @@ class Record:
                 self._z[: len(labels)].split(DRAW_CHUNK), labels.split(DRAW_CHUNK), strict=True
             )
         ]
-        return picture_grid(torch.cat(pictures), GRID_COLUMNS)
+        return grid(torch.cat(pictures).permute(0, 2, 3, 1).numpy(), GRID_COLUMNS)
 
     def _append(self, name: str, row: dict[str, Any]) -> None:
         with (self._path / name).open("a", encoding="utf-8") as file:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pytorch_msssim import ms_ssim, ssim
 from torch import Tensor, nn
 
 from acgan.dataset import Faces
+from acgan.msssim import MsSsimSetting, ms_ssim
 from acgan.nets.snapshot import to_uint8
 
 PAIRS = 48
@@ -123,5 +123,5 @@ def mean_l1(a: Tensor, b: Tensor) -> float:
 
 def similarity(a: Tensor, b: Tensor) -> float:
     """Mean (MS-)SSIM of pairs of uint8 pictures; a window of 3, because faces are small."""
-    measure = ms_ssim if a.shape[-1] > 32 else ssim
-    return float(measure(a.float(), b.float(), data_range=255, win_size=3))
+    side = a.shape[-1]
+    return float(ms_ssim(a, b, MsSsimSetting(side, 3, 5 if side > 32 else 1)).mean())

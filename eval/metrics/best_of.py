@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from acgan.nets.realness import Realness
+from avatar_common.frechet import frechet_distance
 from eval.cache import content_hash
-from eval.distance import frechet_distance
 from eval.drawer import draw_all
 from eval.metric import Case, Metric, Result
 from eval.metrics.outside import CLEAN_QUANTILE, TITLES, allowed_judges

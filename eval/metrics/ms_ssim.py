@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from acgan.msssim import MsSsimSetting, native_setting
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
 from eval.cache import ArrayCache
 from eval.metric import Case, Metric, Result, Results
-from eval.msssim import ENLARGED, MsSsimSetting, native_setting, pair_scores
+from eval.msssim import ENLARGED, pair_scores
 from eval.page_parts import Row, Section, Table, number, percent
 from eval.verdicts import Check, Verdict
 

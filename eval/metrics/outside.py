@@ -17,8 +17,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from avatar_common.errors import UserError
+from avatar_common.frechet import frechet_distance
 from eval.distance import (
-    frechet_distance,
     kernel_distance,
     kernel_distance_of_subsets,
     leading_directions,

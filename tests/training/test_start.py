@@ -14,7 +14,7 @@ import torch
 
 from acgan.nets.snapshot import load_snapshot, load_training_nets
 from acgan.training import train as training
-from acgan.training.averages import best_average, frechet_distance
+from acgan.training.averages import AverageChooser
 from acgan.training.cost import synthetic_plan
 from acgan.training.plan import make_plan
 from acgan.training.start import matching_rows, open_source, start_from
@@ -194,25 +194,18 @@ def test_minutes_hold_the_end_too(workspace: Path, monkeypatch: pytest.MonkeyPat
     assert 60 - 2 * 12 < clock[0] <= 60
 
 
-def test_frechet_distance_of_known_normals() -> None:
-    random = torch.Generator().manual_seed(0)
-    a = torch.randn(20_000, 3, generator=random, dtype=torch.float64)
-    b = 2 * torch.randn(20_000, 3, generator=random, dtype=torch.float64) + 1
-    assert frechet_distance(a, b) == pytest.approx(3 + 3, rel=0.05)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
-
-
 def test_the_average_that_draws_like_the_reals_is_taken() -> None:
     plan = synthetic_plan("small", 16, batch=16, width=0.25)
     grey = np.random.default_rng(0).integers(120, 136, plan.faces.images.shape, dtype=np.uint8)
     plan = replace(plan, faces=replace(plan.faces, images=grey))
     nets = build_nets(plan, CPU)
+    chooser = AverageChooser(nets, plan)
     for wrecked in (0, 1):
         for number, average in enumerate(nets.averages):
             average.load_state_dict(nets.generator.state_dict())
             if number == wrecked:
                 average.to_rgb.weight.data.mul_(1e4)  # black and white noise
-        assert best_average(nets, plan) is nets.averages[1 - wrecked]
+        assert chooser.best() is nets.averages[1 - wrecked]
 
 
 def test_frozen_weights_are_part_of_no_checkpoint_but_named(workspace: Path) -> None:
