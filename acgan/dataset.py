@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,9 @@ class PackedRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: npt.ArrayLike) -> npt.NDArray[np.uint8]:
+    def __getitem__(
+        self, index: int | slice | Sequence[int] | npt.NDArray[np.integer | np.bool]
+    ) -> npt.NDArray[np.uint8]:
         return np.asarray(self._packed[self._rows[index]])
 
 
@@ -109,7 +112,7 @@ def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
     expected = (len(face_set), 3, face_set.image_size, face_set.image_size)
     if path.is_file():
         try:
-            packed = np.load(path, mmap_mode="r", allow_pickle=False)
+            packed: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, OSError, EOFError):
             log.warning("%s is damaged; packing the pictures again", path)
         else:
@@ -119,7 +122,8 @@ def open_packed(face_set: FaceSet) -> npt.NDArray[np.uint8]:
     size = face_set.image_size
     pictures = (_read_picture(face_set.image_path(row), size) for row in range(len(face_set)))
     write_packed(path, len(face_set), size, pictures)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    found: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found
 
 
 def open_resized(
@@ -134,7 +138,8 @@ def open_resized(
         starts = range(0, len(packed), RESIZE_CHUNK)
         chunks = (resize_images(packed[start : start + RESIZE_CHUNK], size) for start in starts)
         write_packed(path, len(packed), size, chunks)
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    found: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found
 
 
 def _read_picture(path: Path, size: int) -> npt.NDArray[np.uint8]:
@@ -148,7 +153,8 @@ def _read_picture(path: Path, size: int) -> npt.NDArray[np.uint8]:
         raise UserError(
             f"{picture.shape[1]}x{picture.shape[0]} px, the face set says {size}", where=str(path)
         )
-    return np.ascontiguousarray(picture.transpose(2, 0, 1))
+    found: npt.NDArray[np.uint8] = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    return found
 
 
 def resize_images(images: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

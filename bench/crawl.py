@@ -174,7 +174,7 @@ def _fill(raw: Path, stand_in: StandIn, count: int) -> None:
     """A finished crawl of so many posts on two sites, with a usual share of other endings."""
     sample = next(make_posts(1))
     tags = json.dumps({**sample.tags, "character": [f"tag_{n}" for n in range(25)]})
-    endings = [("done", None)] * 17 + [
+    endings: list[tuple[str, str | None]] = [("done", None)] * 17 + [
         ("skipped", "rating explicit"), ("skipped", "hidden"), ("failed", "md5 mismatch"),
     ]  # fmt: skip
     with closing(State(raw)) as state, state.transaction():

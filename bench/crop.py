@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.errors import UserError
@@ -101,7 +102,7 @@ def naive_loop(pictures: Path, out: Path, cascade_path: Path) -> Outcome:
     found: Found = {}
     with _Clock() as seconds:
         for path in sorted(pictures.iterdir()):
-            picture = cv2.imread(str(path))
+            picture = np.asarray(cv2.imread(str(path)))
             gray = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))
             boxes = cascade.detectMultiScale(
                 gray, scaleFactor=1.1, minNeighbors=5, minSize=(24, 24)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import skimage
 import sklearn.datasets
 from PIL import Image
@@ -65,7 +66,7 @@ def _write_illustrations(source: Path, cascade_path: Path, out: Path) -> int:
     rows: list[Row] = []
     paths = sorted(p for p in source.iterdir() if p.suffix.lower() in SUFFIXES)
     for path in paths:
-        gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        gray = np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
         scale = min(1.0, _SEARCHED_SIDE_PX / max(gray.shape))
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         boxes = cascade.detectMultiScale(gray, 1.05, 2, minSize=(24, 24))

@@ -58,12 +58,13 @@ def detector_config(options: FacesOptions) -> DetectorConfig:
         config = DetectorConfig(
             cascade=options.cascade, working_side_px=512, scale_factor=1.1, min_score=0.0
         )
-    given = {
-        "min_neighbors": options.min_neighbors,
-        "working_side_px": options.working_side_px,
-        "min_score": options.min_score,
-    }
-    return replace(config, **{k: v for k, v in given.items() if v is not None})
+    if options.min_neighbors is not None:
+        config = replace(config, min_neighbors=options.min_neighbors)
+    if options.working_side_px is not None:
+        config = replace(config, working_side_px=options.working_side_px)
+    if options.min_score is not None:
+        config = replace(config, min_score=options.min_score)
+    return config
 
 
 def hits(detection: Box, face: Box) -> bool:

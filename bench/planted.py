@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from acgan.dataset import PackedRows
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
 from eval.metrics.outside import saved_again
 
@@ -33,7 +34,7 @@ class PlantedInfo:
 class Pool:
     """Faces uint8 [N, 3, S, S] with labels int64 [N, A] that a stand-in hands out."""
 
-    pictures: npt.NDArray[np.uint8]
+    pictures: npt.NDArray[np.uint8] | PackedRows
     labels: npt.NDArray[np.int64]
 
     def matching(self, row: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -51,7 +52,7 @@ Pick = Callable[[Pool, npt.NDArray[np.int64], int], npt.NDArray[np.uint8]]
 def pick_matching(pool: Pool, row: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint8]:
     """One of the faces with the asked labels; `draw` says which."""
     rows = pool.matching(row)
-    return pool.pictures[rows[draw % len(rows)]]
+    return np.asarray(pool.pictures[rows[draw % len(rows)]])
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def ignores_labels(material: Material) -> Planted:
     """A face that depends on z alone."""
 
     def pick(pool: Pool, row: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint8]:
-        return pool.pictures[draw % len(pool.pictures)]
+        return np.asarray(pool.pictures[draw % len(pool.pictures)])
 
     return material.drawer("ignores_labels", material.unseen, pick=pick)
 
@@ -238,7 +239,7 @@ def another_set(material: Material) -> Planted:
     """Well-drawn faces, but of quite another kind."""
 
     def pick(pool: Pool, row: npt.NDArray[np.int64], draw: int) -> npt.NDArray[np.uint8]:
-        return pool.pictures[draw % len(pool.pictures)]
+        return np.asarray(pool.pictures[draw % len(pool.pictures)])
 
     return material.drawer("another_set", material.other, pick=pick)
 
@@ -249,7 +250,7 @@ def near_twins(material: Material) -> Planted:
     def finish(picture: npt.NDArray[np.uint8], draw: int) -> npt.NDArray[np.uint8]:
         turned = picture[:, :, ::-1] if draw % 2 else picture
         brighter = np.clip(turned.astype(np.float32) * 1.03, 0, 255).astype(np.uint8)
-        return saved_again(brighter[None], 80)[0]
+        return np.asarray(saved_again(brighter[None], 80)[0])
 
     return material.drawer("near_twins", material.train, finish=finish)
 

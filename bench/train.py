@@ -213,7 +213,9 @@ def tutorial_loader(folder: Path, batch: int) -> Iterator[tuple[torch.Tensor, to
     (folder / "faces").mkdir()
     for index in range(TUTORIAL_PICTURES):
         small = random.integers(0, 256, (12, 12, 3), dtype=np.uint8)
-        picture = Image.fromarray(small).resize((TUTORIAL_SIZE, TUTORIAL_SIZE), Image.BICUBIC)
+        picture = Image.fromarray(small).resize(
+            (TUTORIAL_SIZE, TUTORIAL_SIZE), Image.Resampling.BICUBIC
+        )
         picture.save(folder / "faces" / f"{index}.jpg", quality=90)
     steps = [
         transforms.Resize(TUTORIAL_SIZE),

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -184,7 +184,7 @@ def crowd_posts(folder: Path, count: int, seed: int) -> Iterator[BooruPost]:
 
 def _run_stage(stage: Stage, options: DemoOptions, port: int) -> None:
     sys.stdout.flush()
-    booru = nullcontext()
+    booru: AbstractContextManager[object] = nullcontext()
     if stage.needs_booru:
         folder = options.workspace / "booru"
         booru = serve(crowd_posts(folder, options.pictures, options.seed), "danbooru", port=port)

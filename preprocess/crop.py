@@ -271,8 +271,8 @@ def finish(
         return stored
     words, speakers = said_before(folder)
     before = last_hashes(folder)
-    for stale in [*LABEL_TABLES, *folder.glob("packed-*.npy")]:
-        (folder / stale).unlink(missing_ok=True)
+    for stale in [*(folder / name for name in LABEL_TABLES), *folder.glob("packed-*.npy")]:
+        stale.unlink(missing_ok=True)
     write_faces(folder, faces, rejects)
     names = [face.file_name for face in faces]
     hashes = picture_hashes(folder, names)

@@ -192,11 +192,12 @@ def square_crop(rgb: np.ndarray, cx: float, cy: float, side: float) -> np.ndarra
     else:
         zoom_x = zoom_y = zoom
     half = CROP_SIDE_PX / 2
-    to_crop = np.float32(
+    to_crop = np.array(
         [
             [zoom_x, 0, half - zoom_x * cx + 0.5 * (zoom_x - 1)],
             [0, zoom_y, half - zoom_y * cy + 0.5 * (zoom_y - 1)],
-        ]
+        ],
+        np.float32,
     )
     return cv2.warpAffine(
         rgb, to_crop, (CROP_SIDE_PX, CROP_SIDE_PX), borderMode=cv2.BORDER_REPLICATE
@@ -326,14 +327,14 @@ class FaceDetector:
     def _search(self, gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Boxes [N, 4] (xywh) and cascade weights [N] without a verifier."""
         smallest = max(self.config.min_face_px, 1)
-        boxes, _, weights = self._cascade.detectMultiScale3(
+        found, _, weights = self._cascade.detectMultiScale3(
             gray,
             scaleFactor=self.config.scale_factor,
             minNeighbors=self._min_neighbors,
             minSize=(smallest, smallest),
             outputRejectLevels=True,
         )
-        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        boxes = np.asarray(found, np.float64).reshape(-1, 4)
         return boxes, np.asarray(weights, np.float64).reshape(-1)
 
     def _rotated_pass(self, rgb: np.ndarray, angle_deg: float) -> list[Face]:

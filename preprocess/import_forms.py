@@ -83,8 +83,8 @@ def read_entries(
         for row in rows:
             try:
                 picture = finder.find(row, str(PurePosixPath(table).parent))
-            except UserError as error:
-                unfound.append(error)
+            except UserError as missing:
+                unfound.append(missing)
                 continue
             entry = Entry(picture, row.values, plain_text(row.group))
             if entries.setdefault(picture, entry) != entry:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import imagehash
 import numpy as np
@@ -104,31 +105,13 @@ def import_set(options: ImportOptions) -> None:
     said, before = said_before(folder), last_hashes(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     imported = _import_pictures(source, entries, size, folder, options)
-    rejects += [
-        (plain_text(done.entry.picture), "", "", *done.reject)
-        for done in imported
-        if done.reject is not None
-    ]
-    kept = [done for done in imported if done.reject is None]
-    if not kept:
-        raise UserError(
-            f"none of {len(entries)} pictures can be used, the first is: "
-            f"{imported[0].entry.picture} {imported[0].reject}",
-            where=str(options.source),
-        )
+    kept = _kept(imported, rejects, options.source)
     faces = face_rows(kept)
     write_faces(folder, faces, rejects)
-    labels = {done.file_name: dict(done.entry.values) for done in kept}
-    said = still_true(folder, said, before, info.get("image_size") == size, labels)
-    labels, sources = add_said(labels, "table", said, vocabulary)
+    given = {done.file_name: dict(done.entry.values) for done in kept}
+    said = still_true(folder, said, before, info.get("image_size") == size, given)
+    labels, sources = add_said(given, "table", said, vocabulary)
     vocabulary = known_groups(vocabulary, labels.values())
-    labels, sources = (
-        {
-            name: {group.name: values.get(group.name, "") for group in vocabulary}
-            for name, values in table.items()
-        }
-        for table in (labels, sources)
-    )
     content = {
         "made_by": "import",
         "image_size": size,
@@ -142,8 +125,26 @@ def import_set(options: ImportOptions) -> None:
             "rejects": reject_counts(rejects),
         },
     }
+    labels, sources = _in_full(labels, vocabulary), _in_full(sources, vocabulary)
     info, _ = write_labels(folder, vocabulary, faces, labels, content, sources)
     _close(folder, info, vocabulary, options)
+
+
+def _kept(imported: Sequence[Imported], rejects: list[RejectRow], source: Path) -> list[Imported]:
+    """The pictures that can be used; the others join `rejects`. Raises `UserError` without any."""
+    rejects += [
+        (plain_text(done.entry.picture), "", "", *done.reject)
+        for done in imported
+        if done.reject is not None
+    ]
+    kept = [done for done in imported if done.reject is None]
+    if not kept:
+        raise UserError(
+            f"none of {len(imported)} pictures can be used, the first is: "
+            f"{imported[0].entry.picture} {imported[0].reject}",
+            where=str(source),
+        )
+    return kept
 
 
 def name_of(source: Path) -> str:
@@ -226,7 +227,19 @@ def still_true(
     return words, kept
 
 
-def _close(folder: Path, info: dict, vocabulary: Vocabulary, options: ImportOptions) -> None:
+def _in_full(
+    table: Mapping[str, Mapping[str, str]], vocabulary: Vocabulary
+) -> dict[str, dict[str, str]]:
+    """The same cells with one for every attribute, empty where nothing was said."""
+    return {
+        name: {group.name: values.get(group.name, "") for group in vocabulary}
+        for name, values in table.items()
+    }
+
+
+def _close(
+    folder: Path, info: dict[str, Any], vocabulary: Vocabulary, options: ImportOptions
+) -> None:
     counts = info["counts"]
     labelled = counts.get("labelled", counts["faces"])
     if labelled:

@@ -19,7 +19,7 @@ def sharpness(rgb: RgbArray) -> float:
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     side = (MEASURED_SIDE_PX, MEASURED_SIDE_PX)
     shrink = cv2.INTER_AREA if gray.shape[0] > MEASURED_SIDE_PX else cv2.INTER_LINEAR
-    gray = cv2.resize(gray, side, interpolation=shrink)
+    gray = np.asarray(cv2.resize(gray, side, interpolation=shrink), np.float32)
     variance = float(gray.var())
     if variance < 1.0:
         return 0.0

@@ -60,7 +60,7 @@ class Mixing(nn.Module):
 def run(options: ExportOptions) -> None:
     """Write the ONNX file and a JSON beside it; the last line on stdout is one JSON object."""
     if options.site is not None:
-        from acgan.drawing import site
+        from acgan.serving import site
 
         site.run(options, options.site)
         return
@@ -160,6 +160,7 @@ def exported(net: nn.Module, example: Mapping[str, Tensor]) -> Any:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # only other ways of exporting return nothing
     return program.model_proto
 
 

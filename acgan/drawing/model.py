@@ -170,7 +170,7 @@ class Model:
         `UserError` for an empty name and one of more than 1024 bytes.
         """
         seed = seed_of_name(name, fold_case=fold_case)
-        return self.draw(seed=seed, best_of=best_of, **attributes)[0]
+        return self._avatars(self.portraits(as_texts(attributes), 1, seed, best_of))[0]
 
     def vary(
         self,

@@ -38,4 +38,5 @@ def coarse_look(pictures: Pictures) -> npt.NDArray[np.float32]:
     cell = max(1, size // LOOK_PX)
     side = size // cell
     cells = pictures[:, : side * cell, : side * cell].astype(np.float32)
-    return cells.reshape(count, side, cell, side, cell, 3).mean(axis=(2, 4)).reshape(count, -1)
+    means = cells.reshape(count, side, cell, side, cell, 3).mean(axis=(2, 4))
+    return np.asarray(means.reshape(count, -1), np.float32)

@@ -33,7 +33,7 @@ def slerp(a: npt.ArrayLike, b: npt.ArrayLike, t: float) -> npt.NDArray[np.float3
     if np.sin(angle) < 1e-4:
         return ((1 - t) * a + t * b).astype(np.float32)
     unit = (np.sin((1 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / np.sin(angle)
-    return (unit * ((1 - t) * length_a + t * length_b)).astype(np.float32)
+    return np.asarray(unit * ((1 - t) * length_a + t * length_b), np.float32)
 
 
 def between(a: Portrait, b: Portrait, t: float, distribution: str) -> Portrait:
@@ -41,7 +41,8 @@ def between(a: Portrait, b: Portrait, t: float, distribution: str) -> Portrait:
     if t <= 0 or t >= 1:
         return a if t <= 0 else b
     if distribution == "uniform":  # slerp keeps normal latents likely, so go there and back
-        bent = slerp(*(ndtri(torch.from_numpy(p.z).clip(1e-4, 1 - 1e-4)) for p in (a, b)), t)
+        start, end = (ndtri(torch.from_numpy(p.z).clip(1e-4, 1 - 1e-4)) for p in (a, b))
+        bent = slerp(start, end, t)
         z = ndtr(torch.from_numpy(bent)).numpy()
     else:
         z = slerp(a.z, b.z, t)
@@ -97,7 +98,7 @@ def share_out(lengths: Sequence[float], steps: int) -> list[int]:
         shares[int(np.argmax(wanted - shares))] += 1
     while shares.sum() > steps and shares.max() > 1:
         shares[int(np.argmax(np.where(shares > 1, shares - wanted, -np.inf)))] -= 1
-    return shares.tolist()
+    return [int(share) for share in shares]
 
 
 def largest_step(found: npt.NDArray[np.floating]) -> float:

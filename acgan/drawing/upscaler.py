@@ -29,6 +29,7 @@ from torch.nn.functional import interpolate, l1_loss
 from acgan.devices import choose_device
 from acgan.drawing.export import OPSET, halve_weights, onnx_session
 from acgan.drawing.options import UpscalerOptions
+from acgan.nets.blocks import zero_bias
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from acgan.training.precision import computes_in_bf16
 from avatar_common.commands import emit_json, explain_dry_run, progress
@@ -81,14 +82,15 @@ class Upscaler(nn.Module):
         )
         self.last = nn.Conv2d(width, 12, 3, padding=1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        zero_bias(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.first(x)
         for block in self.blocks:
             h = h + block(h)
         detail = self.last(nn.functional.leaky_relu(h, 0.1))
-        return nn.functional.pixel_shuffle(self.base(x) + detail, 2)
+        larger: Tensor = nn.functional.pixel_shuffle(self.base(x) + detail, 2)
+        return larger
 
     @torch.no_grad()
     def fit_base(self, batches: Iterable[Batch]) -> None:
@@ -115,7 +117,7 @@ class Doubling(nn.Module):
         self.net = net
 
     def forward(self, pictures: Tensor) -> Tensor:
-        found = self.net(pictures.permute(0, 3, 1, 2).float() / 255)
+        found: Tensor = self.net(pictures.permute(0, 3, 1, 2).float() / 255)
         return (found * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
@@ -236,7 +238,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     lesson = make_lesson(faces)
     net.fit_base(make_batch(lesson, 8, generator) for _ in range(FITTED_BATCHES))
-    net = net.to(device, memory_format=torch.channels_last)
+    net = net.to(device).to(memory_format=torch.channels_last)
     eyes = load_efficientnet_lite("efficientnet-lite0", FEATURE_STAGES).to(device)
     optimizer = torch.optim.Adam(net.parameters(), RATE, betas=(0.9, 0.99))
     averaged = torch.optim.swa_utils.AveragedModel(
@@ -260,7 +262,8 @@ def train(
         averaged.update_parameters(net)
         steps += 1
         advance()
-    found: Upscaler = averaged.module.cpu().eval()
+    found = averaged.module.cpu().eval()
+    assert isinstance(found, Upscaler)
     return found, steps
 
 
@@ -291,6 +294,7 @@ def to_onnx(net: nn.Module) -> bytes:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # only other ways of exporting return nothing
     model = program.model_proto
     halve_weights(model)
     return bytes(model.SerializeToString())
@@ -304,7 +308,7 @@ def score(data: bytes, faces: Pictures) -> dict[str, Any]:
     side = faces.shape[1]
     small = [Image.fromarray(face).resize((side // 2, side // 2), Image.Resampling.LANCZOS)
              for face in faces]  # fmt: skip
-    ways = {
+    ways: dict[str, Callable[[Image.Image], Pictures]] = {
         "ours": lambda image: session.run(None, {"pictures": np.asarray(image)[None]})[0][0],
         "bicubic": lambda i: np.asarray(i.resize((side, side), Image.Resampling.BICUBIC)),
         "lanczos": lambda i: np.asarray(i.resize((side, side), Image.Resampling.LANCZOS)),

@@ -18,17 +18,18 @@ from avatar_common.grid import square_columns
 
 def run(options: VaryOptions) -> None:
     """Write the pictures and a grid; the last line on stdout is one JSON object."""
-    if options.picture is None:
+    picture = options.picture
+    if picture is None:
         raise UserError("name an avatar: --picture avatars/7-0003.png")
     check_folder(options.out)
     check_seed(options.seed)
-    content = read_recipe_file(options.picture)
+    content = read_recipe_file(picture)
     if options.snapshot is None:
-        found = snapshot_with_weights(snapshot_of(content, str(options.picture)), options.workspace)
+        found = snapshot_with_weights(snapshot_of(content, str(picture)), options.workspace)
         options = replace(options, snapshot=found)
     model = open_model(options)
     check_scale(model, options.scale)
-    start = model.portrait(options.picture)
+    start = model.portrait(picture)
     portraits = model.variations(
         start, options.attributes, options.count, options.strength, options.seed
     )
@@ -37,7 +38,7 @@ def run(options: VaryOptions) -> None:
         explain_dry_run(options, [plan])
         return
     recipe = model.painter.recipe(portraits, square_columns(len(portraits)))
-    stems = [f"{options.picture.stem}-{number:04d}" for number in range(len(portraits))]
+    stems = [f"{picture.stem}-{number:04d}" for number in range(len(portraits))]
     grid = save(model, recipe, model.painter.draw(portraits), stems, options)
     emit_json(
         {"snapshot": model.name, "count": len(portraits), "grid": grid, "out": str(options.out)}

@@ -23,9 +23,11 @@ class LabelEmbedding(nn.Module):
     The share of a group in the sum's variance grows with its information, log K.
     """
 
+    starts: Tensor
+
     def __init__(self, sizes: Sequence[int], dim: int) -> None:
         super().__init__()
-        starts = [0]
+        starts: list[int] = [0]
         for size in sizes[:-1]:
             starts.append(starts[-1] + size + 1)
         self.register_buffer("starts", torch.tensor(starts), persistent=False)
@@ -36,7 +38,8 @@ class LabelEmbedding(nn.Module):
                 self.table.weight[start : start + size + 1] *= math.sqrt(math.log(size) / total)
 
     def forward(self, labels: Tensor) -> Tensor:
-        return self.table(labels + 1 + self.starts).sum(dim=1)
+        rows: Tensor = self.table(labels + 1 + self.starts)
+        return rows.sum(dim=1)
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -45,6 +48,10 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and several_processes()):
             return super().forward(x)
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
         exact = x.to(self.running_mean.dtype)
         moments = torch.cat([exact.mean(dim=(0, 2, 3)), exact.square().mean(dim=(0, 2, 3))])
         mean, square = mean_over_processes(moments).chunk(2)
@@ -53,7 +60,7 @@ class BatchNorm(nn.BatchNorm2d):
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
-            self.num_batches_tracked += 1
+            self.num_batches_tracked.add_(1)
         scale = torch.rsqrt(variance + self.eps)
         if self.affine:
             scale = scale * self.weight
@@ -111,6 +118,12 @@ class Heads(nn.Module):
         elif self.classes is not None:
             classes = self.classes(features).float()
         return Judgement(self.adversarial(features).squeeze(1).float(), classes)
+
+
+def zero_bias(layer: nn.Conv2d | nn.Linear) -> None:
+    """Start a layer's bias at 0."""
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
 
 
 def icnr_(conv: nn.Conv2d, factor: int = 2) -> nn.Conv2d:

@@ -23,6 +23,8 @@ class HelperHeads(nn.Module):
     `judged` numbers the maps that get a head.
     """
 
+    scales: Tensor
+
     def __init__(self, channels: Sequence[int], judged: Sequence[int], width: int = 48) -> None:
         super().__init__()
         self.judged = tuple(judged)

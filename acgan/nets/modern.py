@@ -17,6 +17,7 @@ from acgan.nets.blocks import (
     base_and_doublings,
     icnr_,
     scaled,
+    zero_bias,
 )
 
 SLOPE = 0.2
@@ -27,7 +28,7 @@ def conv(channels_in: int, channels_out: int, kernel: int, gain: float = 1.0) ->
     """A convolution that keeps the size of its activations at the start, times `gain`."""
     made = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
     nn.init.normal_(made.weight, 0.0, gain / math.sqrt(channels_in * kernel**2))
-    nn.init.zeros_(made.bias)
+    zero_bias(made)
     return made
 
 
@@ -45,13 +46,14 @@ class Residual(nn.Module):
         self.film = nn.Linear(latent, channels) if latent else None
         if self.film is not None:
             nn.init.zeros_(self.film.weight)
-            nn.init.zeros_(self.film.bias)
+            zero_bias(self.film)
 
     def forward(self, x: Tensor, latent: Tensor | None = None) -> Tensor:
         h = leaky_relu(x, SLOPE)
         if self.film is not None and latent is not None:
             h = h * (1 + self.film(latent)[:, :, None, None])
-        return x + self.second(leaky_relu(self.first(h), SLOPE))
+        change: Tensor = self.second(leaky_relu(self.first(h), SLOPE))
+        return x + change
 
 
 class ModernGenerator(nn.Module):
@@ -95,9 +97,11 @@ class ModernGenerator(nn.Module):
         x = self.basis * self.start(latent)[:, :, None, None]
         for i, stage in enumerate(self.stages):
             x = x if i == 0 else self.ups[i - 1](x)
+            assert isinstance(stage, nn.ModuleList)
             for block in stage:
                 x = block(x, latent)
-        return self.to_rgb(leaky_relu(x, SLOPE))
+        pictures: Tensor = self.to_rgb(leaky_relu(x, SLOPE))
+        return pictures
 
 
 class ModernDiscriminator(nn.Module):
@@ -125,4 +129,5 @@ class ModernDiscriminator(nn.Module):
         self.heads = Heads(widths[-1], sizes, slots, cosine=True)
 
     def forward(self, images: Tensor) -> Judgement:
-        return self.heads(self.body(images))
+        judged: Judgement = self.heads(self.body(images))
+        return judged

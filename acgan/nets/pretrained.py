@@ -97,9 +97,11 @@ class SameConv2d(nn.Module):
             padding=side // 2 if stride == 1 else 0,
             groups=channels_out if depthwise else 1,
         )
+        bias = self.conv.bias
+        assert bias is not None
         with torch.no_grad():
             self.conv.weight.copy_(kernel * scale[:, None, None, None])
-            self.conv.bias.copy_(shift)
+            bias.copy_(shift)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride > 1:
@@ -128,18 +130,18 @@ class InvertedResidual(nn.Module):
         if f"{prefix}._expand_conv.weight" in weights:
             layers.append(("_expand_conv", "_bn0", 1, True))
         layers += [("_depthwise_conv", "_bn1", stride, True), ("_project_conv", "_bn2", 1, False)]
-        self.layers = nn.Sequential(
-            *(
-                SameConv2d(weights, f"{prefix}.{conv}", f"{prefix}.{norm}", stride=s, activate=a)
-                for conv, norm, s, a in layers
-            )
-        )
-        first, last = self.layers[0].conv, self.layers[-1].conv
+        made = [
+            SameConv2d(weights, f"{prefix}.{conv}", f"{prefix}.{norm}", stride=s, activate=a)
+            for conv, norm, s, a in layers
+        ]
+        self.layers = nn.Sequential(*made)
+        first, last = made[0].conv, made[-1].conv
         self.channels_out = last.out_channels
         self.residual = stride == 1 and first.in_channels == last.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x) if self.residual else self.layers(x)
+        found: Tensor = self.layers(x)
+        return x + found if self.residual else found
 
 
 class EfficientNetLite(nn.Module):
@@ -153,8 +155,7 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         self.sha256, self.wanted = sha256, tuple(stages)
         self.stem = SameConv2d(weights, "_conv_stem", "_bn0", stride=2, activate=True)
-        self.stages = nn.ModuleList()
-        self.channels: tuple[int, ...] = ()
+        built: list[nn.Sequential] = []
         blocks = len({name.split(".")[1] for name in weights if name.startswith("_blocks.")})
         channels: list[int] = []
         for block in range(blocks):
@@ -165,9 +166,10 @@ class EfficientNetLite(nn.Module):
                 channels.append(channels_out)
                 if len(channels) - 1 > max(self.wanted):
                     break
-                self.stages.append(nn.Sequential())
+                built.append(nn.Sequential())
             stride = STAGE_STRIDES[len(channels) - 1] if new_stage else 1
-            self.stages[-1].append(InvertedResidual(weights, prefix, stride))
+            built[-1].append(InvertedResidual(weights, prefix, stride))
+        self.stages = nn.ModuleList(built)
         self.channels = tuple(channels[stage] for stage in self.wanted)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

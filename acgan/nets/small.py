@@ -18,6 +18,7 @@ from acgan.nets.blocks import (
     halvings,
     icnr_,
     scaled,
+    zero_bias,
 )
 
 
@@ -53,7 +54,7 @@ class Stage(nn.Module):
         self.refine = nn.Conv2d(channels_out, channels_out, 3, padding=1) if refine else None
         if self.refine is not None:
             nn.init.zeros_(self.refine.weight)
-            nn.init.zeros_(self.refine.bias)
+            zero_bias(self.refine)
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         x = self.norm(self.blur(self.shuffle(self.conv(x))))
@@ -127,4 +128,5 @@ class SmallDiscriminator(nn.Module):
         self.heads = Heads(features, sizes, slots)
 
     def forward(self, images: Tensor) -> Judgement:
-        return self.heads(self.body(images))
+        judged: Judgement = self.heads(self.body(images))
+        return judged

@@ -25,7 +25,8 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)
+        change: Tensor = self.body(x)
+        return x + change
 
 
 class SrresnetGenerator(nn.Module):
@@ -88,7 +89,8 @@ class PlainBlock(nn.Module):
         self.act = nn.LeakyReLU(0.2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(x + self.body(x))
+        found: Tensor = self.act(x + self.body(x))
+        return found
 
 
 class SrresnetDiscriminator(nn.Module):
@@ -114,4 +116,5 @@ class SrresnetDiscriminator(nn.Module):
         self.heads = Heads(widths[-1] * side**2, sizes, slots)
 
     def forward(self, images: Tensor) -> Judgement:
-        return self.heads(self.body(images))
+        judged: Judgement = self.heads(self.body(images))
+        return judged

@@ -256,6 +256,7 @@ def reader_to_onnx(path: Path, image_size: int) -> bytes:
             dynamo=True,
             verbose=False,
         )
+    assert made is not None  # only other ways of exporting return nothing
     net = made.model_proto
     halve_weights(net)
     return bytes(net.SerializeToString())

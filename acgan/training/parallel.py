@@ -74,7 +74,12 @@ class _SumOverProcesses(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _SumOverProcesses.apply(gradients[0].contiguous())
+        return _sum_over_processes(gradients[0].contiguous())
+
+
+def _sum_over_processes(tensor: Tensor) -> Tensor:
+    total: Tensor = _SumOverProcesses.apply(tensor)
+    return total
 
 
 def several_processes() -> bool:
@@ -86,13 +91,13 @@ def mean_over_processes(tensor: Tensor) -> Tensor:
     """The mean of every process's tensor, differentiable; the tensor itself in one process."""
     if not several_processes():
         return tensor
-    return _SumOverProcesses.apply(tensor) / dist.get_world_size()
+    return _sum_over_processes(tensor) / dist.get_world_size()
 
 
 def deviation_over_processes(tensor: Tensor) -> Tensor:
     """The standard deviation of all numbers of every process's tensor, not differentiable."""
     exact = tensor.detach().double() if tensor.device.type != "mps" else tensor.detach().float()
-    mean, square = mean_over_processes(torch.stack([exact.mean(), exact.square().mean()]))
+    mean, square = mean_over_processes(torch.stack([exact.mean(), exact.square().mean()])).unbind()
     count = tensor.numel() * (dist.get_world_size() if several_processes() else 1)
     variance = (square - mean.square()) * count / (count - 1)
     return variance.clamp(min=0).sqrt().to(tensor.dtype)

@@ -27,7 +27,7 @@ def computes_in_bf16(precision: Precision, device: torch.device) -> bool:
             return True
         case "auto":
             if device.type == "cuda":
-                return torch.cuda.is_bf16_supported()
+                return bool(torch.cuda.is_bf16_supported())
             return device.type == "cpu" and bf16_is_faster()
         case _:
             assert_never(precision)

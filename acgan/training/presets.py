@@ -115,7 +115,7 @@ class Preset:
         start, end = self.redraw_fade
         faded = min(1.0, max(0.0, (progress - start) / (end - start)))
         ratio = self.reconstruction_weight_end / self.reconstruction_weight
-        return self.reconstruction_weight * ratio**faded
+        return self.reconstruction_weight * float(ratio**faded)
 
     @property
     def _fades(self) -> bool:

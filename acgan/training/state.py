@@ -129,7 +129,7 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
     """Fresh nets with weights from the seed, on the device, with their optimisers."""
     settings = plan.settings
     features = None
-    if settings.has_helper:
+    if settings.has_helper and settings.pretrained != "none":
         features = load_efficientnet_lite(settings.pretrained, settings.pretrained_stages)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.options.seed)
@@ -137,12 +137,12 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
         discriminator = build_discriminator(plan.discriminator)
         encoder = build_encoder(plan.generator) if settings.has_encoder else None
         helper = None if features is None else build_helper(features, settings)
-    if helper is not None:
+    if helper is not None and features is not None:
         faces = torch.from_numpy(np.asarray(plan.faces.images[:FACES_TO_FIT_SCALES]))
         helper.fit_scales(features(faces.float() / 127.5 - 1))
     for net in (generator, discriminator, encoder, helper, features):
         if net is not None:
-            net.to(device, memory_format=torch.channels_last)
+            net.to(device).to(memory_format=torch.channels_last)
     averages = nn.ModuleList(copy.deepcopy(generator) for _ in settings.averages)
     averages.eval().requires_grad_(False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -76,8 +76,9 @@ class Step:
         self.weights = plan.class_weights
         many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
         self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
-        self.compiled_g, self.compiled_d = nets.generator, nets.discriminator
-        self.compiled_features = nets.features
+        self.compiled_g: Callable[..., Tensor] = nets.generator
+        self.compiled_d: Callable[..., Judgement] = nets.discriminator
+        self.compiled_features: Callable[..., Maps] | None = nets.features
         if plan.options.compile == "yes" or (
             plan.options.compile == "auto" and device.type == "cuda"
         ):
@@ -163,6 +164,7 @@ class Step:
 
     def look(self, images: Tensor) -> Maps:
         """What the frozen network sees in pictures: one map per stage."""
+        assert self.compiled_features is not None
         with self._autocast():
             return self.compiled_features(images)
 
@@ -206,14 +208,16 @@ class Step:
 
     def helper(self, real_maps: Maps, fake_maps: Maps) -> Stats:
         """Update the heads on the frozen network's maps; no gradient reaches the pictures."""
-        heads = self.nets.helper
+        heads, optimizer = self.nets.helper, self.nets.optimizer_h
+        assert heads is not None
+        assert optimizer is not None
         heads.requires_grad_(True)
         count = len(real_maps[0])
         both = tuple(torch.cat([a, b.detach()]) for a, b in zip(real_maps, fake_maps, strict=True))
         with self._autocast():
             logits = [one.split(count) for one in heads(both)]
         loss = helper_discriminator_loss(*zip(*logits, strict=True))
-        self._update(loss, self.nets.optimizer_h)
+        self._update(loss, optimizer)
         return {"helper_d": loss}
 
     def generator(
@@ -251,13 +255,14 @@ class Step:
             stats["prior"] = fakes.prior_divergence
             loss = loss + settings.redraw_weight(progress) * stats["reconstruction"]
             loss = loss + settings.prior_weight * stats["prior"]
-        if fake_maps is not None and real_maps is not None:
-            self.nets.helper.requires_grad_(False)
+        heads, features = self.nets.helper, self.nets.features
+        if heads is not None and fake_maps is not None and real_maps is not None:
+            heads.requires_grad_(False)
             with self._autocast():
-                stats["helper_g"] = helper_generator_loss(self.nets.helper(fake_maps))
+                stats["helper_g"] = helper_generator_loss(heads(fake_maps))
             loss = loss + settings.helper_weight * stats["helper_g"]
-            if fakes.prior_divergence is not None:
-                chosen = [self.nets.features.wanted.index(s) for s in settings.perceptual_stages]
+            if features is not None and fakes.prior_divergence is not None:
+                chosen = [features.wanted.index(s) for s in settings.perceptual_stages]
                 stats["perceptual"] = perceptual_distance(
                     tuple(fake_maps[number][draws.redrawn] for number in chosen),
                     tuple(real_maps[number][draws.redrawn] for number in chosen),
@@ -291,7 +296,9 @@ class Step:
             draws.augmentation[:, which],
         )
 
-    def _judge(self, net: nn.Module, real: Tensor, fake: Tensor) -> tuple[Judgement, Judgement]:
+    def _judge(
+        self, net: Callable[..., Judgement], real: Tensor, fake: Tensor
+    ) -> tuple[Judgement, Judgement]:
         """Judge both in one pass, or in two where BatchNorm would mix them."""
         if self.settings.separate_passes:
             return net(real), net(fake)

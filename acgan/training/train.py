@@ -27,7 +27,7 @@ from acgan.training.rundir import finished, read_config, write_config
 from acgan.training.signals import hold_signals
 from acgan.training.start import start_from
 from acgan.training.state import Ledger, Nets, build_nets, restore, save
-from acgan.training.step import Step
+from acgan.training.step import Stats, Step
 from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.locks import only_one
 from avatar_common.errors import UserError
@@ -104,7 +104,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     feed = Feed(faces, device, sampling_weights(faces.labels, plan.sizes, settings.temper))
     record = Record(plan, nets, ledger) if world.first else None
     started, saved = time.monotonic() - ledger.elapsed_s, time.monotonic()
-    tick, stats = int(ledger.progress * plan.options.ticks), {}
+    tick, stats = int(ledger.progress * plan.options.ticks), Stats()
     updated, ending_s = (time.monotonic(), ledger.nimg // settings.batch), 0.0
 
     with hold_signals() as stop, record or nullcontext():
@@ -140,7 +140,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
                 fails = broken(numbers) or ((at_tick or due or last) and not nets.are_finite())
                 if world.any(fails, device):
                     ledger = roll_back(plan, nets, ledger)
-                    started, stats = time.monotonic() - ledger.elapsed_s, {}
+                    started, stats = time.monotonic() - ledger.elapsed_s, Stats()
                     tick = int(ledger.progress * plan.options.ticks)
                     updated = (time.monotonic(), ledger.nimg // settings.batch)
                     continue

@@ -7,7 +7,7 @@ import numpy as np
 from demo.artist import palette
 from demo.artist.attributes import Attributes
 from demo.artist.face import EYE_X, EYE_Y
-from demo.artist.pen import Pen, ellipse, ribbon_of, smooth
+from demo.artist.pen import Pen, Point, ellipse, ribbon_of, smooth
 from demo.artist.style import Style
 
 
@@ -112,8 +112,8 @@ def _bow(pen: Pen, color: palette.Color, x: float, y: float, turn: float, size: 
     matrix = np.array([[c, -s], [s, c]])
     line, tone = palette.outline(color), palette.shadow(color)
 
-    def at(points: list) -> np.ndarray:
-        return np.array(points) @ matrix.T + (x, y)
+    def at(points: list[Point]) -> np.ndarray:
+        return np.asarray(np.array(points) @ matrix.T + (x, y))
 
     for side in (-1, 1):
         end = at([(side * 0.03, 0.05), (side * 0.3, 0.5), (side * 0.15, 0.44), (side * 0.1, 0.56)])
@@ -140,9 +140,9 @@ def draw_hair_ornament(pen: Pen, style: Style) -> None:
         core = (250, 214, 70) if sum(color) < 600 or color[2] > 150 else (240, 120, 60)
         pen.fill(ellipse(x, y, 0.095, 0.095), core, line)
     elif style.variant < 0.65:
-        angle = np.arange(10) * math.pi / 5 - math.pi / 2
+        angles = np.arange(10) * math.pi / 5 - math.pi / 2
         radius = np.where(np.arange(10) % 2, 0.13, 0.29)
-        star = np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], 1)
+        star = np.stack([x + radius * np.cos(angles), y + radius * np.sin(angles)], 1)
         pen.fill(star, color, line, 1.3)
     else:
         for turn in (0.55, -0.55):

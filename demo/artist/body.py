@@ -3,11 +3,11 @@
 import numpy as np
 
 from demo.artist import palette
-from demo.artist.pen import Pen, smooth
+from demo.artist.pen import Pen, Point, smooth
 from demo.artist.style import Style
 
 
-def _both(half: list) -> np.ndarray:
+def _both(half: list[Point]) -> np.ndarray:
     return np.array(half + [(-x, y) for x, y in reversed(half)])
 
 

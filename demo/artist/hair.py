@@ -6,8 +6,11 @@ import numpy as np
 
 from demo.artist import palette
 from demo.artist.attributes import Attributes
-from demo.artist.pen import Pen, ribbon_of, smooth
+from demo.artist.pen import Pen, Point, ribbon_of, smooth
 from demo.artist.style import Style
+
+Lock = tuple[Point, ...]
+"""The valley before a lock of hair, and its tip."""
 
 CAP_Y = -0.2
 LENGTH_ENDS = {"short": 0.78, "medium": 1.22, "long": 3.4}
@@ -102,9 +105,13 @@ def _tousled(arc: np.ndarray, volume: float, rng: np.random.Generator) -> np.nda
     return np.concatenate([*parts, arc[37:]])
 
 
-def _fringe(style: Style, rng: np.random.Generator) -> list[tuple[tuple[float, float], ...]]:
+def _fringe(style: Style, rng: np.random.Generator) -> list[Lock]:
     """Locks of the bangs from left to right: each (valley before, tip); a last valley closes."""
-    side, wobble = style.side, lambda: rng.uniform(-0.045, 0.045)
+    side = style.side
+
+    def wobble() -> float:
+        return rng.uniform(-0.045, 0.045)
+
     if style.bangs == "pointed":
         n = int(rng.integers(5, 8))
         xs = np.linspace(-0.88, 0.88, n + 1)
@@ -113,8 +120,10 @@ def _fringe(style: Style, rng: np.random.Generator) -> list[tuple[tuple[float, f
                   -0.14 + wobble() - 0.06 * (i % 2))) for i in range(n)]  # fmt: skip
     if style.bangs == "swept":
         xs = np.linspace(-0.88, 0.88, 6)
-        locks = [((x, -0.52 + wobble()), (x + 0.34 - 0.05 * i, -0.12 - 0.03 * i + wobble()))
-                 for i, x in enumerate(xs[:-1])]  # fmt: skip
+        locks: list[Lock] = [
+            ((x, -0.52 + wobble()), (x + 0.34 - 0.05 * i, -0.12 - 0.03 * i + wobble()))
+            for i, x in enumerate(xs[:-1])
+        ]
         return locks if side > 0 else _mirrored(locks, 0.88)
     if style.bangs == "parted":
         part = 0.2 * side + wobble()
@@ -130,7 +139,7 @@ def _fringe(style: Style, rng: np.random.Generator) -> list[tuple[tuple[float, f
     return [((xs[i], y - 0.015), ((xs[i] + xs[i + 1]) / 2, y + 0.01)) for i in range(9)]
 
 
-def _mirrored(locks: list, last: float) -> list:
+def _mirrored(locks: list[Lock], last: float) -> list[Lock]:
     """The same locks seen in a mirror, valleys again before tips."""
     valleys = [lock[0] for lock in locks] + [(last, locks[-1][0][1])]
     tips = [lock[1] for lock in locks]
@@ -142,7 +151,7 @@ def _bend(a: np.ndarray, b: np.ndarray, by: float) -> np.ndarray:
     """A quadratic Bezier from a to b whose control point is `by` of the way further down."""
     control = np.array([a[0] + (b[0] - a[0]) * (0.5 - by), a[1] + (b[1] - a[1]) * (0.5 + by)])
     t = np.linspace(0, 1, 8)[:, None]
-    return (1 - t) ** 2 * a + 2 * t * (1 - t) * control + t**2 * b
+    return np.asarray((1 - t) ** 2 * a + 2 * t * (1 - t) * control + t**2 * b)
 
 
 def draw_cap(pen: Pen, attributes: Attributes, style: Style, rng: np.random.Generator) -> None:

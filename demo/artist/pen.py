@@ -13,7 +13,8 @@ import numpy as np
 
 from demo.artist.palette import Color
 
-Points = np.ndarray | Sequence[tuple[float, float]]
+Point = tuple[float, float]
+Points = np.ndarray | Sequence[Point]
 _SHIFT = 4  # cv2's fixed-point bits: polygons land on sixteenths of a pixel
 
 

@@ -126,7 +126,9 @@ def draw_illustration(rng: np.random.Generator) -> Illustration:
     return Illustration(_shrunk(canvas), tuple(characters), kind)
 
 
-def _layout(count: int, rng: np.random.Generator) -> tuple[int, int, list]:
+def _layout(
+    count: int, rng: np.random.Generator
+) -> tuple[int, int, list[tuple[float, float, float]]]:
     """Width, height and (center x, center y, face size) of each character, in pixels."""
     size = float(np.exp(rng.uniform(np.log(84), np.log(300))))
     if count == 2:

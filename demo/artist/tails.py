@@ -4,7 +4,7 @@ import numpy as np
 
 from demo.artist import palette
 from demo.artist.attributes import Attributes
-from demo.artist.pen import Pen, ellipse, ribbon_of, smooth
+from demo.artist.pen import Pen, Point, ellipse, ribbon_of, smooth
 from demo.artist.style import Style
 
 
@@ -48,7 +48,7 @@ def draw_pony_band(pen: Pen, style: Style) -> None:
              palette.outline(style.accent))  # fmt: skip
 
 
-def _tail(pen: Pen, attributes: Attributes, style: Style, points: list, half: float) -> None:
+def _tail(pen: Pen, attributes: Attributes, style: Style, points: list[Point], half: float) -> None:
     spine = smooth(points, steps=10)
     wave = 0.09 if attributes["wavy_hair"] else 0.0
     line = palette.outline(style.hair)

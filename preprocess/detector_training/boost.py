@@ -59,7 +59,7 @@ def stage_sums(stumps: tuple[Stump, ...], codes: np.ndarray) -> np.ndarray:
 def stump_answers(stump: Stump, codes: np.ndarray) -> np.ndarray:
     """Answers of one stump for the codes [N] of its feature, rounded as OpenCV stores them."""
     table = np.where(stump.subset, np.float32(stump.left), np.float32(stump.right))
-    return table[codes].astype(np.float64)
+    return np.asarray(table[codes], np.float64)
 
 
 def train_stage(

@@ -105,7 +105,7 @@ def _tilted(matrix: np.ndarray, box: Box, angle_deg: float) -> np.ndarray:
     x, y, w, h = box
     centre = matrix @ (x + w / 2, y + h / 2, 1.0)
     turn = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle_deg, 1.0)
-    return turn[:, :2] @ matrix + np.column_stack([np.zeros((2, 2)), turn[:, 2]])
+    return np.asarray(turn[:, :2] @ matrix + np.column_stack([np.zeros((2, 2)), turn[:, 2]]))
 
 
 def _offset_of(box: Box, matrix: np.ndarray) -> np.ndarray:
@@ -119,7 +119,7 @@ def _offset_of(box: Box, matrix: np.ndarray) -> np.ndarray:
 def laid_over(view: np.ndarray, mask: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """The view [h, w, 3] where the mask [h, w] is 1, the ground where it is 0."""
     share = mask[..., None]
-    return (view * share + ground * (1 - share)).astype(np.uint8)
+    return np.asarray(view * share + ground * (1 - share)).astype(np.uint8)
 
 
 def head_outline(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -158,7 +158,7 @@ def _remapped(
     """The face turned aside (one half narrower), and its eyes less high."""
     x, y, w, h = box
     height, width = rgb.shape[:2]
-    columns, rows = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    columns, rows = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)
     if turned:
         middle = rng.uniform(0.22, 0.4)
         middle = middle if rng.random() < 0.5 else 1 - middle
@@ -179,7 +179,7 @@ def _inked(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ground = cv2.GaussianBlur(gray, (0, 0), rng.uniform(2, 5))
     lines = np.clip(gray.astype(np.float32) / (ground + 1.0) * 255, 0, 255)
     lines = np.clip((lines - 128) * rng.uniform(1.0, 2.0) + 128, 0, 255).astype(np.uint8)
-    return cv2.cvtColor(lines, cv2.COLOR_GRAY2RGB)
+    return np.asarray(cv2.cvtColor(lines, cv2.COLOR_GRAY2RGB))
 
 
 class _Pen:
@@ -223,9 +223,9 @@ class _Pen:
         part = self._rgb[top : y + 2 * ry + 1, left : x + 2 * rx + 1]
         if part.size == 0:
             return
-        mask = np.zeros(part.shape[:2], np.float32)
-        cv2.ellipse(mask, (x - left, y - top), (rx, ry), 0, 0, 360, strength, -1)
-        mask = cv2.GaussianBlur(mask, (0, 0), max(0.2 * rx, 0.5))[..., None]
+        oval = np.zeros(part.shape[:2], np.float32)
+        cv2.ellipse(oval, (x - left, y - top), (rx, ry), 0, 0, 360, strength, -1)
+        mask = cv2.GaussianBlur(oval, (0, 0), max(0.2 * rx, 0.5))[..., None]
         part[:] = (part * (1 - mask) + colour * mask).astype(np.uint8)
 
     def close_eyes(self) -> None:

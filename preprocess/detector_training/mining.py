@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from preprocess.detector_training.samples import Box, BoxedPicture
+from preprocess.boxes import Box
+from preprocess.detector_training.samples import BoxedPicture
 from preprocess.detector_training.xml import Cascade, write_xml
 
 _log = logging.getLogger(__name__)
@@ -93,7 +95,8 @@ def _gray(picture: BoxedPicture) -> tuple[np.ndarray, np.ndarray]:
 
 def clutter(rng: np.random.Generator, side_px: int = 256) -> np.ndarray:
     """A gray picture of shapes, lines and letters on a gradient, uint8 [S, S]."""
-    ramp = np.linspace(*rng.uniform(0, 255, 2), side_px)
+    first, last = rng.uniform(0, 255, 2)
+    ramp = np.linspace(first, last, side_px)
     gray = np.repeat(ramp[None], side_px, 0)
     gray = np.clip(gray + rng.normal(0, rng.uniform(0, 30), gray.shape), 0, 255).astype(np.uint8)
     for _ in range(rng.integers(5, 60)):
@@ -154,7 +157,7 @@ def _hits(
     return views[corners[:, 1], corners[:, 0]]
 
 
-def max_iou(corners: np.ndarray, side: float, faces: np.ndarray | list[Box]) -> np.ndarray:
+def max_iou(corners: np.ndarray, side: float, faces: np.ndarray | Sequence[Box]) -> np.ndarray:
     """Greatest overlap [N] of square windows at corners [N, 2] with any face xywh, 0..1."""
     best = np.zeros(len(corners))
     for x, y, w, h in faces:

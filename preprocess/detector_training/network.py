@@ -7,6 +7,7 @@ Written without the exporter: five operators, half-precision weights (so 90,000 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,14 @@ class VerifierNet(nn.Module):
     in crop sides).
     """
 
+    stem: nn.Module
+    down1: nn.Module
+    res1a: nn.Module
+    res1b: nn.Module
+    down2: nn.Module
+    res2: nn.Module
+    head: nn.Conv2d
+
     def __init__(self, normalised: bool = True) -> None:
         super().__init__()
         for name, (inputs, outputs, kernel, stride, padding) in _CONVOLUTIONS.items():
@@ -51,14 +60,25 @@ class VerifierNet(nn.Module):
         x = torch.relu(x + self.res1b(torch.relu(self.res1a(x))))
         x = torch.relu(self.down2(x))
         x = torch.relu(x + self.res2(x))
-        return self.head(self.drop(x)).flatten(1)
+        answers: Tensor = self.head(self.drop(x))
+        return answers.flatten(1)
 
 
 def rescale_logit(net: VerifierNet, gain: float, bias: float) -> None:
     """Make the logit `gain * logit + bias`, by the last layer's own weights."""
     with torch.no_grad():
-        net.head.weight[0] *= gain
-        net.head.bias[0] = gain * net.head.bias[0] + bias
+        weight, offset = net.head.weight, net.head.bias
+        assert offset is not None
+        weight[0] *= gain
+        offset[0] = gain * offset[0] + bias
+
+
+def fused(layer: nn.Sequential) -> nn.Conv2d:
+    """One convolution that answers as a convolution and its normalisation do in evaluation."""
+    convolution, normalisation = layer
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(normalisation, nn.BatchNorm2d)
+    return nn.utils.fusion.fuse_conv_bn_eval(convolution.eval(), normalisation.eval())
 
 
 def fused_weights(net: VerifierNet) -> dict[str, np.ndarray]:
@@ -67,7 +87,7 @@ def fused_weights(net: VerifierNet) -> dict[str, np.ndarray]:
     for name in _CONVOLUTIONS:
         layer = getattr(net, name)
         if isinstance(layer, nn.Sequential):
-            layer = nn.utils.fusion.fuse_conv_bn_eval(layer[0].eval(), layer[1].eval())
+            layer = fused(layer)
         weights[f"{name}.weight"] = layer.weight.detach().cpu().numpy()
         weights[f"{name}.bias"] = layer.bias.detach().cpu().numpy()
     return weights
@@ -83,7 +103,7 @@ def write_onnx(net: VerifierNet, path: Path) -> None:
         initializers.append(half)
         nodes.append(helper.make_node("Cast", [half.name], [name], to=kind.FLOAT))
     for name, value in (("half_range", 127.5), ("one", 1.0)):
-        initializers.append(onnx.numpy_helper.from_array(np.float32([value]), name))
+        initializers.append(onnx.numpy_helper.from_array(np.array([value], np.float32), name))
     nodes.append(helper.make_node("Div", ["crops", "half_range"], ["scaled"]))
     nodes.append(helper.make_node("Sub", ["scaled", "one"], ["x0"]))
 
@@ -149,7 +169,7 @@ def read_onnx(path: Path) -> VerifierNet:
     return net
 
 
-def onnx_package():
+def onnx_package() -> Any:
     """The package onnx. Raises `Unavailable` where the extra is not installed."""
     try:
         import onnx

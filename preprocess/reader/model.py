@@ -174,7 +174,7 @@ def log_shares(logits: Floats) -> Floats:
 def softmax(logits: Floats) -> Floats:
     """Probabilities along the last axis."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
 def framed(picture: Pictures, zoom: float) -> Pictures:
@@ -186,7 +186,7 @@ def framed(picture: Pictures, zoom: float) -> Pictures:
     rgb = np.ascontiguousarray(picture.transpose(1, 2, 0))
     scale = zoom * out / side
     if scale < 0.8:  # bilinear sampling alone would alias
-        rgb = cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale)
+        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale), np.uint8)
     shift = (out - 1) / 2 - scale * (side - 1) / 2
     to_view = np.array([[scale, 0, shift], [0, scale, shift]], np.float32)
     view = cv2.warpAffine(rgb, to_view, (out, out), borderMode=cv2.BORDER_REPLICATE)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_common.disk.files import write_bytes
-from preprocess.detector_training.network import onnx_package
+from preprocess.detector_training.network import fused, onnx_package
 from preprocess.reader.model import INPUT_SIDE_PX, ONNX_SCHEMA_VERSION, logit_parts
 
 # Layer name: (channels in, channels out, kernel, stride).
@@ -45,6 +45,17 @@ class ReaderNet(nn.Module):
 
     For uint8-ranged RGB faces [N, 3, 64, 64].
     """
+
+    stem: nn.Module
+    res1a: nn.Module
+    res1b: nn.Module
+    down1: nn.Module
+    res2a: nn.Module
+    res2b: nn.Module
+    down2: nn.Module
+    res3a: nn.Module
+    res3b: nn.Module
+    spread: Tensor
 
     def __init__(self, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -76,9 +87,9 @@ class ReaderNet(nn.Module):
         colours = torch.relu_(self.colour1(functional.avg_pool2d(x, 2)))
         colours = functional.avg_pool2d(torch.relu_(self.colour2(colours)), 2)
         places = torch.cat([middle, colours.to(middle.dtype)], dim=1)
-        says = self.what(self.drop(places)).flatten(2)
+        says: Tensor = self.what(self.drop(places)).flatten(2)
         looks = functional.conv2d(self.where(middle).float(), self.spread).flatten(2).softmax(2)
-        whole = self.whole(self.drop(y.mean((2, 3))))
+        whole: Tensor = self.whole(self.drop(y.mean((2, 3))))
         return (looks * says.float()).sum(2) + whole.float()
 
     def only(self, kept: Sequence[int]) -> ReaderNet:
@@ -105,9 +116,7 @@ def write_onnx(net: ReaderNet, path: Path) -> None:
     x = graph.node("Sub", x, graph.number("one", 1.0))
 
     def trunk(name: str, source: str) -> str:
-        layer = getattr(net, name)
-        fused = nn.utils.fusion.fuse_conv_bn_eval(layer[0], layer[1])
-        return graph.convolution(name, source, fused)
+        return graph.convolution(name, source, fused(getattr(net, name)))
 
     def residual(name: str, source: str) -> str:
         inner = graph.node("Relu", trunk(f"{name}a", source))
@@ -154,7 +163,7 @@ class _Graph:
         return name
 
     def number(self, name: str, value: float) -> str:
-        return self._value(name, np.float32([value]))
+        return self._value(name, np.array([value], np.float32))
 
     def integers(self, name: str, values: Sequence[int]) -> str:
         return self._value(name, np.array(values, np.int64))
@@ -165,14 +174,17 @@ class _Graph:
         return self.node("Cast", kept, output=name, to=self._onnx.TensorProto.FLOAT)
 
     def convolution(self, name: str, source: str, layer: nn.Conv2d) -> str:
+        bias, padding = layer.bias, layer.padding
+        assert bias is not None
+        assert not isinstance(padding, str)
         return self.node(
             "Conv",
             source,
             self.half(f"{name}.weight", layer.weight),
-            self.half(f"{name}.bias", layer.bias),
+            self.half(f"{name}.bias", bias),
             kernel_shape=list(layer.kernel_size),
             strides=list(layer.stride),
-            pads=list(layer.padding) * 2,
+            pads=list(padding) * 2,
         )
 
     def weighted(self, name: str, source: str, weight: Tensor) -> str:
@@ -183,8 +195,9 @@ class _Graph:
     def doubled(self, name: str, source: str, channels: int) -> str:
         """Twice the side, every value repeated."""
         ones = self.half(name, torch.ones(channels, 1, 2, 2))
-        shape = {"kernel_shape": [2, 2], "strides": [2, 2], "group": channels}
-        return self.node("ConvTranspose", source, ones, **shape)
+        return self.node(
+            "ConvTranspose", source, ones, kernel_shape=[2, 2], strides=[2, 2], group=channels
+        )
 
     def halved(self, source: str) -> str:
         return self.node("AveragePool", source, kernel_shape=[2, 2], strides=[2, 2])

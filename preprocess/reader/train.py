@@ -289,7 +289,7 @@ def _row_odds(labels: Labels) -> Floats:
     for column in labels.T:
         if column.max(initial=0) > 1:
             odds *= np.bincount(column + 1)[column + 1].astype(float) ** -_BALANCE
-    return odds / odds.sum()
+    return np.asarray(odds / odds.sum())
 
 
 def loss_of(logits: Tensor, labels: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 from preprocess.reader.model import INPUT_SIDE_PX
 
 _ZOOM = (0.65, 1.3)
-_GRAY = np.float32([0.299, 0.587, 0.114])
+_GRAY = np.array([0.299, 0.587, 0.114], np.float32)
 _BORDERS = (cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
 
 
@@ -31,7 +31,8 @@ def varied_view(face: np.ndarray, ground: np.ndarray, rng: np.random.Generator) 
         _cover(view, rng)
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 92))]
-        view = cv2.imdecode(cv2.imencode(".jpg", view, quality)[1], cv2.IMREAD_COLOR)
+        stored = cv2.imencode(".jpg", view, quality)[1]
+        view = np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))
     return view
 
 
@@ -80,7 +81,7 @@ def _recoloured(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.6:
         x = 255 * (np.clip(x, 0, 255) / 255) ** np.float32(math.exp(rng.normal(0, 0.2)))
     x = (x - 128) * math.exp(rng.normal(0, 0.12)) + 128 + rng.normal(0, 10) + rng.normal(0, 5, 3)
-    return np.clip(x, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(x, 0, 255).astype(np.uint8))
 
 
 def _cover(view: np.ndarray, rng: np.random.Generator) -> None:
