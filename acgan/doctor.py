@@ -187,7 +187,7 @@ def find_runs(workspace: Path) -> list[dict[str, Any]]:
 
 def find_face_sets(options: DoctorOptions) -> list[dict[str, Any]]:
     """The workspace's face sets, as their `dataset.json` describes them; pictures are not read."""
-    found = []
+    found: list[dict[str, Any]] = []
     for path in sorted(Workspace(options.workspace).faces.glob("*/dataset.json")):
         name = path.parent.name
         try:

@@ -45,6 +45,6 @@ class ArrayCache:
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 log.warning("%s is damaged; making it again", path)
         made = list(make())
-        with atomic_file(path) as file:
-            np.savez(file, *made)
+        with atomic_file(path) as target:
+            np.savez(target, *made)
         return made

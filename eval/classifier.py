@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from avatar_common.disk.vocabulary import UNKNOWN
 from eval.fit import fit
+from eval.reals import Rows
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class JudgeSettings:
 
 def judge_side(image_size: int) -> int:
     """The side at which the judge looks: the largest power of two within 8..64 and the pictures."""
-    return min(MAX_SIDE, 2 ** int(math.log2(max(image_size, 8))))
+    return min(MAX_SIDE, 1 << int(math.log2(max(image_size, 8))))
 
 
 class Judge(nn.Module):
@@ -74,7 +75,8 @@ class Judge(nn.Module):
 
     def maps(self, pictures: Tensor) -> Tensor:
         """The last convolution, float32 [N, F, side, side], non-negative."""
-        return self.body(shrink(pictures, self.side))
+        found: Tensor = self.body(shrink(pictures, self.side))
+        return found
 
     def hidden(self, maps: Tensor) -> Tensor:
         return functional.relu(self.neck(maps.flatten(1)))
@@ -116,7 +118,7 @@ def masked_loss(logits: list[Tensor], labels: Tensor) -> Tensor:
 
 
 def train_judge(
-    pictures: np.ndarray,
+    pictures: Rows,
     labels: np.ndarray,
     class_counts: tuple[int, ...],
     settings: JudgeSettings,
@@ -191,7 +193,7 @@ def augment(faces: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.inference_mode()
 def read_pictures(
-    judge: Judge, pictures: np.ndarray | Tensor, *, device: torch.device, batch: int = 250
+    judge: Judge, pictures: Rows | Tensor, *, device: torch.device, batch: int = 250
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Features float32 [N, F] and, per group, class probabilities float32 [N, classes]."""
     features, probabilities = [], []

@@ -31,7 +31,7 @@ def kernel_distance(left: Features, right: Features) -> float:
 
 def _cubic(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     base = a @ b.T / a.shape[1] + 1
-    return base * base * base
+    return np.asarray(base * base * base)
 
 
 def kernel_distance_of_subsets(

@@ -59,7 +59,7 @@ def around(value: float, resampled: npt.NDArray[np.float64]) -> tuple[float, flo
     return value - spread, value + spread
 
 
-def of_mean(values: npt.NDArray, seed: int) -> tuple[float, float]:
+def of_mean(values: npt.NDArray[np.floating], seed: int) -> tuple[float, float]:
     """The percentile bootstrap interval of a mean."""
     found = bootstrap([len(values)], lambda rows: float(values[rows].mean()), seed)
     low, high = np.quantile(found, [0.025, 0.975])

@@ -21,7 +21,7 @@ from eval.cache import CACHE_FOLDER, ArrayCache, content_hash
 from eval.classifier import Judge, JudgeSettings, judge_key, read_pictures, steps_of, train_judge
 from eval.options import ClassifierOptions
 from eval.reading import read_group
-from eval.reals import Reals, load_reals, scorable_groups
+from eval.reals import Reals, Rows, load_reals, scorable_groups
 from eval.standalone import keep_standalone
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class TrainedJudge:
     device: torch.device
     cache: ArrayCache
 
-    def read(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    def read(self, pictures: Rows) -> tuple[np.ndarray, list[np.ndarray]]:
         """Features float32 [N, F] and, per group, probabilities float32 [N, classes]."""
         return read_pictures(self.net, pictures, device=self.device)
 

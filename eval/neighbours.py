@@ -17,7 +17,7 @@ def squared_distances(left: Features, right: Features) -> npt.NDArray[np.float64
     """Squared Euclidean distances float64 [N, M] of rows float32 [N, F] and [M, F]."""
     a, b = left.astype(np.float64), right.astype(np.float64)
     found = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T
-    return np.maximum(found, 0, out=found)
+    return np.asarray(np.maximum(found, 0, out=found))
 
 
 def nearest(queries: Features, references: Features) -> tuple[Features, npt.NDArray[np.int64]]:

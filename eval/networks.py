@@ -93,7 +93,8 @@ def efficientnet(name: PretrainedName) -> Extract:
     @torch.inference_mode()
     def extract(pictures: Tensor) -> Features:
         scaled = pictures.sub(127).div_(128).to(memory_format=torch.channels_last)
-        return net(scaled)[0].mean((-2, -1)).numpy()
+        last: Tensor = net(scaled)[0]
+        return last.mean((-2, -1)).numpy()
 
     return extract
 

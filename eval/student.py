@@ -70,7 +70,8 @@ class Student(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         # The mean over all places: with a weight for each of them it learns single draws by heart.
-        return self.head(self.body(pictures).mean((2, 3))).squeeze(1)
+        answers: Tensor = self.head(self.body(pictures).mean((2, 3)))
+        return answers.squeeze(1)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from eval.reals import Rows
+
 Features = npt.NDArray[np.float32]
 
 SIDE = 16
 
 
-def thumbnails(pictures: npt.NDArray[np.uint8], side: int = SIDE, chunk: int = 1000) -> Features:
+def thumbnails(pictures: Rows, side: int = SIDE, chunk: int = 1000) -> Features:
     """Area-averaged pictures as rows float32 [N, 3 * side * side] in 0..1."""
     rows = []
     for start in range(0, len(pictures), chunk):

@@ -30,7 +30,7 @@ def _first_of_each(pictures: Pictures) -> npt.NDArray[np.int64]:
     small = thumbnails(pictures)
     turned = mirrored(small)
     nearest = np.full(len(small), np.inf)
-    close: list[tuple[npt.NDArray, npt.NDArray, npt.NDArray]] = []
+    close: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]] = []
     for start in range(0, len(small), CHUNK):
         part = small[start : start + CHUNK]
         both = np.minimum(squared_distances(part, small), squared_distances(part, turned))

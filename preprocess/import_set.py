@@ -109,8 +109,8 @@ def import_set(options: ImportOptions) -> None:
     faces = face_rows(kept)
     write_faces(folder, faces, rejects)
     given = {done.file_name: dict(done.entry.values) for done in kept}
-    said = still_true(folder, said, before, info.get("image_size") == size, given)
-    labels, sources = add_said(given, "table", said, vocabulary)
+    standing = still_true(folder, said, before, info.get("image_size") == size, given)
+    labels, sources = add_said(given, "table", standing, vocabulary)
     vocabulary = known_groups(vocabulary, labels.values())
     content = {
         "made_by": "import",

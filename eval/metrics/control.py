@@ -20,7 +20,9 @@ from eval.page_parts import Section, Table, number, percent, words
 from eval.verdicts import Check, Verdict
 
 Labels = npt.NDArray[np.int64]
-Reader = Callable[[npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], list[npt.NDArray]]]
+Reader = Callable[
+    [npt.NDArray[np.uint8]], tuple[npt.NDArray[np.float32], list[npt.NDArray[np.float32]]]
+]
 
 SWITCHES = 120
 WALKS = 12

@@ -65,7 +65,8 @@ def inception_network(path: Path, device: torch.device) -> Network:
 
         @torch.inference_mode()
         def extract(pictures: Tensor) -> Features:
-            return net(pictures.to(device))[0].cpu().numpy()
+            features: Tensor = net(pictures.to(device))[0]
+            return features.cpu().numpy()
 
         return extract
 

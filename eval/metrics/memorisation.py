@@ -103,7 +103,8 @@ def measure_memorisation(
     """Fakes uint8 [N, 3, S, S], of which at most `MAX_FAKES` are looked up."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(len(fakes))[:MAX_FAKES])
-    fake, known, unseen = map(thumbnails, (fakes[rows], reals.train_pictures, reals.test_pictures))
+    fake, known = thumbnails(fakes[rows]), thumbnails(reals.train_pictures)
+    unseen = thumbnails(reals.test_pictures)
     to_train, train_rows = nearest_mirrored(fake, known)
     to_held_out, held_out_rows = nearest_mirrored(fake, unseen)
     key = f"held-out-to-train-v{MEMORISATION_VERSION}-{reals.key}-{content_hash(unseen)}"

@@ -164,12 +164,14 @@ class Outside(Result):
     @property
     def oddness(self) -> npt.NDArray[np.float64]:
         """Per fake [N], how unlike real it is over the reals' median, mean over the networks."""
-        return np.mean([one.to_reals / np.median(one.own) for one in self.networks], axis=0)
+        return np.asarray(
+            np.mean([one.to_reals / np.median(one.own) for one in self.networks], axis=0)
+        )
 
     @property
     def real_oddness(self) -> npt.NDArray[np.float64]:
         """The same of the reals `real_rows`."""
-        return np.mean([one.own / np.median(one.own) for one in self.networks], axis=0)
+        return np.asarray(np.mean([one.own / np.median(one.own) for one in self.networks], axis=0))
 
     def in_words(self) -> str:
         """The numbers that lead the report."""
