@@ -46,7 +46,10 @@ def driver() -> Iterator[webdriver.Chrome]:
     driver.quit()
 
 
-@pytest.fixture(scope="module", params=DRAWERS)
+@pytest.fixture(
+    scope="module",
+    params=["good", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("broken", "easy"))],
+)
 def page(
     request: pytest.FixtureRequest,
     toys: tuple[Reals, TrainedJudge, Material],

@@ -16,14 +16,20 @@ Toys = tuple[Reals, TrainedJudge, Material]
 PLAN = Plan(count=400, depth="quick")
 
 
-@pytest.mark.parametrize("name", PLANTED)
+QUICK = "noise"  # the others are left to the slow tests
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PLANTED],
+)
 def test_a_planted_failure_is_named(toys: Toys, name: str) -> None:
     reals, judge, material = toys
     verdicts = verdicts_on(PLANTED[name][0](material), reals, judge, PLAN)
     assert is_named(name, [verdict.name for verdict in verdicts])
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_real_faces_pass(toys: Toys, seed: int) -> None:
     reals, judge, material = toys
     plan = Plan(count=PLAN.count, seed=seed, depth="quick")

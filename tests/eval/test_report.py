@@ -163,6 +163,7 @@ def test_two_reports_give_the_same_numbers(
     assert len(rows) == 1, "the same snapshot, count and seed is one row"
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_kept_by_content(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

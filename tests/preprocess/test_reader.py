@@ -271,6 +271,7 @@ def two_colours(folder: Path, workspace: Path, count: int, noise: int) -> None:
     import_set(ImportOptions(source=folder, workspace=workspace, workers=1))
 
 
+@pytest.mark.slow
 def test_train_reader_learns_and_is_used(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     two_colours(tmp_path / "a", tmp_path, 130, 80)
     two_colours(tmp_path / "b", tmp_path, 60, 20)
@@ -295,6 +296,7 @@ def test_train_reader_learns_and_is_used(tmp_path: Path, capsys: pytest.CaptureF
     assert set(sources(folder, "hair_color")) == {"person", "table"}  # a person emptied them
 
 
+@pytest.mark.slow
 def test_train_reader_goes_on_where_it_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -58,7 +58,13 @@ def site(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         thread.join()
 
 
-@pytest.fixture(params=["server desktop", "server phone", "site desktop"])
+@pytest.fixture(
+    params=[
+        "server desktop",
+        "server phone",
+        pytest.param("site desktop", marks=pytest.mark.slow),
+    ]
+)
 def visitor(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Visitor]:
     where, size = request.param.split()
     url = served.url if where == "server" else request.getfixturevalue("site")
@@ -236,6 +242,7 @@ def test_the_keyboard_is_enough(visitor: Visitor) -> None:
     assert wide <= 0
 
 
+@pytest.mark.slow
 def test_a_site_needs_nobody(site: str, tmp_path: Path) -> None:
     """Every request goes to its own folder; once a face is drawn, the network may go away."""
     with visiting(site, "desktop", tmp_path / "downloads") as visitor:

@@ -226,6 +226,7 @@ def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert rates[-1] < 0.1 * rates[0]
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_numbers_are_never_saved(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
