@@ -205,7 +205,7 @@ class QualityOptions(CommonOptions):
     seeds: tuple[int, ...] = (0, 1)
     """One run per preset and seed."""
 
-    presets: tuple[str, ...] = ("small", "recipe", "acgan", "dcgan")
+    presets: tuple[str, ...] = ("small", "baseline", "acgan", "dcgan")
     """What to compare; acgan and dcgan are narrowed to --narrow on a CPU."""
 
     narrow: float = 0.35

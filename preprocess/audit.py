@@ -23,13 +23,13 @@ from preprocess.tag import report_counts
 
 log = logging.getLogger(__name__)
 
-MIN_JUDGED = 60
+MIN_LABELS = 60
 CONFLICT_DOUBT = 0.9
 AUDIT_COLUMNS = ("rank", "file_name", "attribute", "label", "suggested", "doubt", "L", "a", "b")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class AuditedLabel:
     """One label against the colour measured in its face."""
 
     row: int
@@ -50,7 +50,7 @@ def is_own(folder: Path) -> bool:
 
 
 def audit(options: AuditOptions) -> None:
-    """Write audit.csv (every judged label, worst first) and audit.html."""
+    """Write audit.csv (every audited label, worst first) and audit.html."""
     folder = (
         face_set_folder(options.workspace, options.name)
         if options.name
@@ -60,19 +60,21 @@ def audit(options: AuditOptions) -> None:
     out = options.out or folder / "audit"
     groups = [group for group in faces.vocabulary if group.name in REGIONS]
     if options.dry_run:
-        plan = [f"judge {', '.join(g.name for g in groups)} of {len(faces)} faces", f"write {out}"]
+        plan = [f"audit {', '.join(g.name for g in groups)} of {len(faces)} faces", f"write {out}"]
         explain_dry_run(options, plan)
         return
     if not groups:
         raise UserError("the face set has no hair or eye colours to check", where=str(folder))
     pictures = packed_pictures(faces)
     near = near_duplicate_numbers(folder)
-    judged: list[Judgement] = []
+    audited: list[AuditedLabel] = []
     with progress("attributes", len(groups), quiet=options.quiet) as advance:
         for group in groups:
-            judged += judge(faces, pictures, near, group, np.random.default_rng(options.seed))
+            audited += audit_group(
+                faces, pictures, near, group, np.random.default_rng(options.seed)
+            )
             advance()
-    judged.sort(key=lambda found: (-found.doubt, found.file_name, found.attribute))
+    audited.sort(key=lambda found: (-found.doubt, found.file_name, found.attribute))
     write_csv(
         out / "audit.csv",
         AUDIT_COLUMNS,
@@ -86,7 +88,7 @@ def audit(options: AuditOptions) -> None:
                 f"{found.doubt:.6f}",
                 *(f"{value:.1f}" for value in found.lab),
             )
-            for rank, found in enumerate(judged, start=1)
+            for rank, found in enumerate(audited, start=1)
         ),
     )
     counts = {
@@ -96,15 +98,15 @@ def audit(options: AuditOptions) -> None:
     crawled = faces.info.get("made_by") == "crop" and not is_own(folder)
     report_counts(faces.vocabulary, counts, rare=options.rare, crawled=crawled)
     rng = np.random.default_rng(options.seed)
-    page = render_page(faces, pictures, judged[: options.worst], counts, options, rng)
+    page = render_page(faces, pictures, audited[: options.worst], counts, options, rng)
     write_text(out / "audit.html", page)
-    conflicts = [found for found in judged if is_conflict(found)]
+    conflicts = [found for found in audited if is_conflict(found)]
     log.info("%d labels are in doubt; look at %s", len(conflicts), out / "audit.html")
     emit_json(
         {
             "face_set": str(folder),
             "faces": len(faces),
-            "judged": len(judged),
+            "audited": len(audited),
             "conflicts": {
                 group.name: sum(found.attribute == group.name for found in conflicts)
                 for group in groups
@@ -115,7 +117,7 @@ def audit(options: AuditOptions) -> None:
     )
 
 
-def is_conflict(found: Judgement) -> bool:
+def is_conflict(found: AuditedLabel) -> bool:
     """Whether the colour speaks for another class, and clearly so."""
     return found.suggested != found.label and found.doubt >= CONFLICT_DOUBT
 
@@ -134,24 +136,24 @@ def near_duplicate_numbers(folder: Path) -> npt.NDArray[np.int64]:
     return np.asarray(numbers, dtype=np.int64).reshape(-1)
 
 
-def judge(
+def audit_group(
     faces: FaceSet,
     pictures: npt.NDArray[np.uint8],
     near: npt.NDArray[np.int64],
     group: Group,
     rng: np.random.Generator,
-) -> list[Judgement]:
-    """One judgement per face that has a label of this group; none when there are too few."""
+) -> list[AuditedLabel]:
+    """One `AuditedLabel` per face that has a label of this group; none when there are too few."""
     labels = faces.labels[:, faces.vocabulary.names.index(group.name)]
     rows = np.flatnonzero(labels != UNKNOWN)
-    if len(rows) < MIN_JUDGED:
-        log.warning("%s: %d labels are too few to judge", group.name, len(rows))
+    if len(rows) < MIN_LABELS:
+        log.warning("%s: %d labels are too few to audit", group.name, len(rows))
         return []
     labels = labels[rows]
     features, measured = colour_features(pictures[rows], REGIONS[group.name])
     probabilities = out_of_fold(features, labels, near[rows], len(group.classes), rng)
     return [
-        Judgement(
+        AuditedLabel(
             int(row),
             faces.file_names[row],
             group.name,

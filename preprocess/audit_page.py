@@ -20,7 +20,7 @@ from preprocess.options import AuditOptions
 from preprocess.tag import crawl_query
 
 if TYPE_CHECKING:
-    from preprocess.audit import Judgement
+    from preprocess.audit import AuditedLabel
 
 TEMPLATE = Path(__file__).with_name("audit.html")
 SHEET_COLUMNS = 12
@@ -54,7 +54,7 @@ class ClassSheet:
 def render_page(
     faces: FaceSet,
     pictures: npt.NDArray[np.uint8],
-    worst: Sequence[Judgement],
+    worst: Sequence[AuditedLabel],
     counts: Mapping[str, Mapping[str, int]],
     options: AuditOptions,
     rng: np.random.Generator,
@@ -73,7 +73,7 @@ def render_page(
     )
 
 
-def _worst_face(pictures: npt.NDArray[np.uint8], found: Judgement) -> WorstFace:
+def _worst_face(pictures: npt.NDArray[np.uint8], found: AuditedLabel) -> WorstFace:
     red, green, blue = np.rint(lab2rgb(np.array(found.lab)) * 255).astype(int)
     return WorstFace(
         found.file_name,

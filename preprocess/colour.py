@@ -1,7 +1,7 @@
 """What colour a face's hair and eyes have, and how far that speaks against a label.
 
-A label is judged by a model of the set itself: colour histograms of the regions where hair or eyes
-lie go into a multinomial logistic regression, fitted on folds that leave the judged face out, so
+A label is audited by a model of the set itself: colour histograms of the regions where hair or eyes
+lie go into a multinomial logistic regression, fitted on folds that leave the audited face out, so
 that no label vouches for itself (Northcutt et al. 2021, "Confident Learning", arXiv:1911.00068,
 ranks by the same self-confidence).
 """

@@ -121,7 +121,7 @@ class Verifier:
                 hint="give an ONNX file of train-verifier",
             )
 
-    def judge(
+    def verify(
         self, rgb: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Which proposals [N, 4] (xywh) of a uint8 picture [H, W, 3] have hope.
@@ -276,16 +276,16 @@ class FaceDetector:
         if self._verifier is None:
             gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
             boxes, weights = self._search(gray)
-            judged = [(_as_box(b), float(w)) for b, w in zip(boxes, weights, strict=True)]
+            scored = [(_as_box(b), float(w)) for b, w in zip(boxes, weights, strict=True)]
         else:
-            judged = [(s.box_xywh, s.log_odds) for s in self._sightings(rgb)]
-        faces = [Face(box, 1.0 / (1.0 + math.exp(-log_odds))) for box, log_odds in judged]
+            scored = [(s.box_xywh, s.log_odds) for s in self._sightings(rgb)]
+        faces = [Face(box, 1.0 / (1.0 + math.exp(-log_odds))) for box, log_odds in scored]
         return [face for face in faces if face.score >= self.config.min_score]
 
     def _sightings(self, rgb: np.ndarray) -> list[Sighting]:
         assert self._verifier is not None
         boxes, votes = self._propose(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
-        hopeful, boxes, logits = self._verifier.judge(rgb, boxes)
+        hopeful, boxes, logits = self._verifier.verify(rgb, boxes)
         votes = votes[hopeful]
         kept: list[Sighting] = []
         for i in np.argsort(-logits, kind="stable"):

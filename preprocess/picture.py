@@ -1,4 +1,4 @@
-"""The work on one picture, the same in every kind of worker: find faces, cut them, judge them."""
+"""The work on one picture, the same in every kind of worker: find faces, cut them, measure them."""
 
 from __future__ import annotations
 

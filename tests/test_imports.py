@@ -1,4 +1,4 @@
-"""The import arrows of the house: who may import whom."""
+"""The import arrows: which package may import which."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("crawler", "preprocess", "acgan", "eval", "avatar_common", "demo", "bench")
+PACKAGES = ("crawler", "preprocess", "acgan", "eval", "avatar_common", "demo", "bench")
 ARROWS = {
     "avatar_common": set(),
     "crawler": {"avatar_common"},
@@ -20,12 +20,12 @@ ARROWS = {
         *("avatar_common", "acgan.nets.snapshot", "acgan.dataset", "acgan.devices"),
         *("acgan.nets.pretrained", "acgan.nets.realness", "acgan.msssim"),
     },
-    "demo": set(ROOMS),
-    "bench": set(ROOMS),
+    "demo": set(PACKAGES),
+    "bench": set(PACKAGES),
 }
-PLAIN_ROOMS = ("avatar_common",)
+PLAIN_PACKAGES = ("avatar_common",)
 PLAIN_LIBRARIES = {"pandas", "numpy", "rich", "tyro"}
-TORCH_ROOMS = (
+TORCH_PACKAGES = (
     "acgan",
     "eval",
     "bench",
@@ -33,7 +33,7 @@ TORCH_ROOMS = (
     "preprocess/reader/network",
     "preprocess/reader/train",
 )
-OPENCV_ROOMS = ("preprocess", "demo", "bench")
+OPENCV_PACKAGES = ("preprocess", "demo", "bench")
 
 
 def imports_of(source: str) -> set[str]:
@@ -47,30 +47,30 @@ def imports_of(source: str) -> set[str]:
     return found
 
 
-def wrong_arrows(room: str, path: str, source: str) -> list[str]:
-    """What is imported in `path` against the house rules."""
+def wrong_arrows(package: str, path: str, source: str) -> list[str]:
+    """What is imported in `path` against the rules."""
     wrong = []
     for name in imports_of(source):
         top = name.partition(".")[0]
-        if top in ROOMS:
-            allowed = {room, *ARROWS[room]}
+        if top in PACKAGES:
+            allowed = {package, *ARROWS[package]}
             if not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed):
                 wrong.append(name)
-        elif room in PLAIN_ROOMS:
+        elif package in PLAIN_PACKAGES:
             if top not in sys.stdlib_module_names | PLAIN_LIBRARIES:
                 wrong.append(name)
-        elif (top in ("torch", "torchvision") and not path.startswith(TORCH_ROOMS)) or (
-            top == "cv2" and not path.startswith(OPENCV_ROOMS)
+        elif (top in ("torch", "torchvision") and not path.startswith(TORCH_PACKAGES)) or (
+            top == "cv2" and not path.startswith(OPENCV_PACKAGES)
         ):
             wrong.append(name)
     return wrong
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_arrows(room: str) -> None:
-    for path in (ROOT / room).rglob("*.py"):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
         relative = path.relative_to(ROOT).as_posix()
-        assert wrong_arrows(room, relative, path.read_text(encoding="utf-8")) == [], relative
+        assert wrong_arrows(package, relative, path.read_text(encoding="utf-8")) == [], relative
 
 
 def test_a_wrong_arrow_is_found() -> None:
@@ -85,14 +85,14 @@ def test_a_wrong_arrow_is_found() -> None:
     assert wrong_arrows("crawler", "crawler/x.py", "import cv2") == ["cv2"]
 
 
-@pytest.mark.parametrize("room", ["crawler", "preprocess", "acgan", "eval", "demo", "bench"])
-def test_help_is_light(room: str) -> None:
+@pytest.mark.parametrize("package", ["crawler", "preprocess", "acgan", "eval", "demo", "bench"])
+def test_help_is_light(package: str) -> None:
     """`--help` imports neither torch nor OpenCV nor pandas."""
     code = (
         "import runpy, sys\n"
-        f"sys.argv = ['{room}', '--help']\n"
+        f"sys.argv = ['{package}', '--help']\n"
         "try:\n"
-        f"    runpy.run_module('{room}', run_name='__main__')\n"
+        f"    runpy.run_module('{package}', run_name='__main__')\n"
         "except SystemExit as stop:\n"
         "    assert not stop.code, stop.code\n"
         "heavy = {'torch', 'cv2', 'pandas', 'skimage', 'matplotlib'} & set(sys.modules)\n"

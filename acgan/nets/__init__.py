@@ -37,7 +37,7 @@ def build_generator(architecture: Mapping[str, Any]) -> nn.Module:
 
 
 def build_discriminator(architecture: Mapping[str, Any]) -> nn.Module:
-    """A discriminator from its description; called as `discriminator(images) -> Judgement`."""
+    """A discriminator from its description; `images` -> `DiscriminatorOutput`."""
     settings = dict(architecture)
     return DISCRIMINATORS[settings.pop("kind")](**settings)
 

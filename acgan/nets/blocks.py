@@ -81,8 +81,8 @@ class Dropout(nn.Dropout):
         return x * (draws.chunk(size)[rank] >= self.p) / (1 - self.p)
 
 
-class Judgement(NamedTuple):
-    """What a discriminator says of N pictures."""
+class DiscriminatorOutput(NamedTuple):
+    """A discriminator's logits for N pictures."""
 
     adversarial: Tensor
     """Logits [N], high for real."""
@@ -91,7 +91,7 @@ class Judgement(NamedTuple):
 
 
 class Heads(nn.Module):
-    """Features [N,F] -> a judgement.
+    """Features [N,F] -> `DiscriminatorOutput`.
 
     With `slots=2` every class has a real and a fake logit, next to each other (ADC). With `cosine`
     class logits are cosines times a constant, so that they cannot explode (ReACGAN, 2111.01118).
@@ -110,14 +110,14 @@ class Heads(nn.Module):
         self.adversarial = nn.Linear(features, 1)
         self.classes = nn.Linear(features, slots * sum(sizes), bias=not cosine) if sizes else None
 
-    def forward(self, features: Tensor) -> Judgement:
+    def forward(self, features: Tensor) -> DiscriminatorOutput:
         classes = features[:, :0].float()
         if self.classes is not None and self.cosine:
             unit = normalize(features.float(), dim=1)
             classes = COSINE_SCALE * linear(unit, normalize(self.classes.weight, dim=1))
         elif self.classes is not None:
             classes = self.classes(features).float()
-        return Judgement(self.adversarial(features).squeeze(1).float(), classes)
+        return DiscriminatorOutput(self.adversarial(features).squeeze(1).float(), classes)
 
 
 def zero_bias(layer: nn.Conv2d | nn.Linear) -> None:

@@ -1,4 +1,4 @@
-"""The unconditional ancestors' nets, as their write-ups give them; labels are ignored."""
+"""Nets of earlier, unconditional DCGANs, as their write-ups give them; labels are ignored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from acgan.nets.blocks import BatchNorm, Dropout, Judgement, base_and_doublings, scaled
+from acgan.nets.blocks import BatchNorm, DiscriminatorOutput, Dropout, base_and_doublings, scaled
 
 Variant = Literal["residual", "5x5", "plain", "64"]
 
@@ -124,7 +124,7 @@ class Residual(nn.Module):
 
 
 class DcganDiscriminator(nn.Module):
-    """Pictures [N,3,S,S] -> a judgement without classes."""
+    """Pictures [N,3,S,S] -> `DiscriminatorOutput` without class logits."""
 
     def __init__(
         self,
@@ -138,9 +138,11 @@ class DcganDiscriminator(nn.Module):
         super().__init__()
         match variant:
             case "plain":
-                layers, last = _plain_judge(image_size, width)
+                layers, last = _plain_discriminator(image_size, width)
             case "5x5" | "residual":
-                layers, last = _five_judge(image_size, width, residual=variant == "residual")
+                layers, last = _five_discriminator(
+                    image_size, width, residual=variant == "residual"
+                )
             case "64":
                 channels = [3, *(scaled(c, width) for c in (64, 128, 256))]
                 layers = [_strided(a, b, 5, 3, 0, norm=a > 3) for a, b in pairwise(channels)]
@@ -148,16 +150,16 @@ class DcganDiscriminator(nn.Module):
         self.body, self.last = nn.Sequential(*layers), last
         self.apply(_init_normal)
 
-    def forward(self, images: Tensor) -> Judgement:
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
         features = self.body(images)
         logits = self.last(features).float().flatten(1)
         # Softmax cross-entropy of two logits is the logistic loss of their difference.
         adversarial = logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
         nothing = logits[:, :0]
-        return Judgement(adversarial, nothing)
+        return DiscriminatorOutput(adversarial, nothing)
 
 
-def _plain_judge(image_size: int, width: float) -> tuple[list[nn.Module], nn.Module]:
+def _plain_discriminator(image_size: int, width: float) -> tuple[list[nn.Module], nn.Module]:
     channels = [scaled(c, width) for c in CHANNELS[::-1]]
     extra = {32: 0, 64: 0, 96: 0, 128: 1, 256: 2}[image_size]
     channels = [channels[0]] * extra + (channels[:-1] if image_size == 32 else channels)
@@ -167,7 +169,7 @@ def _plain_judge(image_size: int, width: float) -> tuple[list[nn.Module], nn.Mod
     return layers, nn.Conv2d(channels[-1], 1, 4, bias=False)
 
 
-def _five_judge(
+def _five_discriminator(
     image_size: int, width: float, *, residual: bool
 ) -> tuple[list[nn.Module], nn.Module]:
     base, halvings = base_and_doublings(image_size)

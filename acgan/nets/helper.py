@@ -1,7 +1,7 @@
 """The helper discriminator: small heads on the maps of a frozen pretrained network.
 
 Vision-aided GAN (2112.09130) sets such heads beside the net's own discriminator, Projected GAN
-(2111.01007) puts one on each of several scales. They never judge alone: alone they leave faces with
+(2111.01007) puts one on each of several scales. They never act alone: alone they leave faces with
 parts in the wrong place, and they see no labels.
 """
 
@@ -18,18 +18,18 @@ Maps = tuple[Tensor, ...]
 
 
 class HelperHeads(nn.Module):
-    """Maps [N,C,H,W], one per scale -> logits [N,1,H,W] per judged scale: how real places look.
+    """Maps [N,C,H,W], one per scale -> logits [N,1,H,W] per chosen scale: how real places look.
 
-    `judged` numbers the maps that get a head.
+    `chosen` numbers the maps that get a head.
     """
 
     scales: Tensor
 
-    def __init__(self, channels: Sequence[int], judged: Sequence[int], width: int = 48) -> None:
+    def __init__(self, channels: Sequence[int], chosen: Sequence[int], width: int = 48) -> None:
         super().__init__()
-        self.judged = tuple(judged)
+        self.chosen = tuple(chosen)
         # Maps differ in size by orders of magnitude; `fit_scales` measures that on reals.
-        self.register_buffer("scales", torch.ones(len(self.judged)))
+        self.register_buffer("scales", torch.ones(len(self.chosen)))
         self.heads = nn.ModuleList(
             nn.Sequential(
                 spectral_norm(nn.Conv2d(c, width, 1)),
@@ -38,18 +38,18 @@ class HelperHeads(nn.Module):
                 nn.LeakyReLU(0.2),
                 spectral_norm(nn.Conv2d(width, 1, 3, padding=1)),
             )
-            for c in (channels[number] for number in self.judged)
+            for c in (channels[number] for number in self.chosen)
         )
 
     @torch.no_grad()
     def fit_scales(self, maps: Maps) -> None:
         """Take each scale's standard deviation from maps of real pictures."""
-        self.scales.copy_(torch.stack([maps[number].float().std() for number in self.judged]))
+        self.scales.copy_(torch.stack([maps[number].float().std() for number in self.chosen]))
 
     def forward(self, maps: Maps) -> list[Tensor]:
         return [
             head(maps[number] / scale).float()
-            for head, number, scale in zip(self.heads, self.judged, self.scales, strict=True)
+            for head, number, scale in zip(self.heads, self.chosen, self.scales, strict=True)
         ]
 
 

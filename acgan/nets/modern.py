@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from acgan.nets.blocks import (
+    DiscriminatorOutput,
     Heads,
-    Judgement,
     LabelEmbedding,
     base_and_doublings,
     icnr_,
@@ -105,7 +105,7 @@ class ModernGenerator(nn.Module):
 
 
 class ModernDiscriminator(nn.Module):
-    """Pictures [N,3,S,S] -> a judgement; class heads read features on the unit sphere."""
+    """Pictures [N,3,S,S] -> `DiscriminatorOutput`; class heads read features on the unit sphere."""
 
     def __init__(
         self,
@@ -128,6 +128,6 @@ class ModernDiscriminator(nn.Module):
         self.body = nn.Sequential(*layers, last, nn.Flatten())
         self.heads = Heads(widths[-1], sizes, slots, cosine=True)
 
-    def forward(self, images: Tensor) -> Judgement:
-        judged: Judgement = self.heads(self.body(images))
-        return judged
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        output: DiscriminatorOutput = self.heads(self.body(images))
+        return output

@@ -11,8 +11,8 @@ from torch.nn.functional import avg_pool2d
 
 from acgan.nets.blocks import (
     BatchNorm,
+    DiscriminatorOutput,
     Heads,
-    Judgement,
     LabelEmbedding,
     base_and_doublings,
     halvings,
@@ -104,7 +104,7 @@ class SmallGenerator(nn.Module):
 
 
 class SmallDiscriminator(nn.Module):
-    """Pictures [N,3,S,S] -> a judgement."""
+    """Pictures [N,3,S,S] -> `DiscriminatorOutput`."""
 
     def __init__(
         self,
@@ -127,6 +127,6 @@ class SmallDiscriminator(nn.Module):
         )
         self.heads = Heads(features, sizes, slots)
 
-    def forward(self, images: Tensor) -> Judgement:
-        judged: Judgement = self.heads(self.body(images))
-        return judged
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        output: DiscriminatorOutput = self.heads(self.body(images))
+        return output

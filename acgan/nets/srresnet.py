@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from acgan.nets.blocks import BatchNorm, Heads, Judgement, LabelEmbedding, scaled
+from acgan.nets.blocks import BatchNorm, DiscriminatorOutput, Heads, LabelEmbedding, scaled
 
 
 class Block(nn.Module):
@@ -94,7 +94,10 @@ class PlainBlock(nn.Module):
 
 
 class SrresnetDiscriminator(nn.Module):
-    """Pictures [N,3,S,S] -> a judgement: two residual blocks, then a halving, down to 2 or 3 px."""
+    """Pictures [N,3,S,S] -> `DiscriminatorOutput`.
+
+    Two residual blocks, then a halving, down to 2 or 3 px.
+    """
 
     def __init__(
         self,
@@ -115,6 +118,6 @@ class SrresnetDiscriminator(nn.Module):
         side = image_size >> (halvings + 1)
         self.heads = Heads(widths[-1] * side**2, sizes, slots)
 
-    def forward(self, images: Tensor) -> Judgement:
-        judged: Judgement = self.heads(self.body(images))
-        return judged
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        output: DiscriminatorOutput = self.heads(self.body(images))
+        return output

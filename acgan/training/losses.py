@@ -48,7 +48,7 @@ def generator_loss(fake: Tensor, real: Tensor | None, kind: AdversarialLoss) -> 
 def helper_discriminator_loss(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """The hinge loss of the helper's heads: logits [N,1,H,W] of every place, the mean over heads.
 
-    Each head judges places of another size, as in Projected GAN (2111.01007, eq. 2).
+    Each head looks at places of another size, as in Projected GAN (2111.01007, eq. 2).
     """
     losses = [discriminator_loss(a, b, "hinge") for a, b in zip(real, fake, strict=True)]
     return torch.stack(losses).mean()
@@ -119,7 +119,7 @@ def generator_class_loss(
 def reconstruction_loss(drawn: Tensor, real: Tensor) -> Tensor:
     """Mean absolute difference of pictures [N,3,S,S] at half their size.
 
-    What is left open, the finest detail, is the discriminator's to judge.
+    What is left open, the finest detail, is left to the discriminator.
     """
     return (avg_pool2d(drawn.float(), 2) - avg_pool2d(real, 2)).abs().mean()
 

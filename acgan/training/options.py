@@ -67,7 +67,7 @@ class TrainOptions(DeviceOptions):
     """Ablation: the adversarial loss."""
 
     class_loss: ClassLoss | None = None
-    """Ablation: how the class heads judge fakes."""
+    """Ablation: how the class heads read fakes."""
 
     class_weight_g: float | None = None
     """Ablation: weight of the class loss in the generator."""

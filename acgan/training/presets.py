@@ -14,7 +14,7 @@ RateDecay = Literal["none", "second-half", "cosine"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Pretrained = Literal["none", "efficientnet-lite0"]
 PresetName = Literal[
-    "small", "recipe", "modern", "acgan", "dcgan", "dcgan-64", "dcgan-5x5", "dcgan-residual"
+    "small", "baseline", "modern", "acgan", "dcgan", "dcgan-64", "dcgan-5x5", "dcgan-residual"
 ]
 
 MOST_REDRAWN, FEW_REDRAWN = 2, 4  # every second, later every fourth fake redraws its real
@@ -86,7 +86,7 @@ class Preset:
 
     @property
     def has_helper(self) -> bool:
-        """Whether a helper discriminator judges what a frozen pretrained network sees."""
+        """Whether a helper discriminator reads features of a frozen pretrained network."""
         return self.pretrained != "none" and self.helper_weight > 0
 
     @property
@@ -146,7 +146,7 @@ def _net(variant: str) -> dict[str, Any]:
 
 PRESETS: dict[str, Preset] = {
     "small": Preset(
-        source="this project: the recipe below with an encoder, as in VAE-GANs (1512.09300)",
+        source="this project: preset baseline with an encoder, as in VAE-GANs (1512.09300)",
         nets="small",
         z_dim=64,
         shared_fakes=True,
@@ -158,8 +158,8 @@ PRESETS: dict[str, Preset] = {
         helper_weight=0.5,
         averages=((4.4, 0.05), (20.0, 0.15)),
     ),
-    "recipe": Preset(
-        source="a measured recipe for minutes on two CPU cores; the floor to beat",
+    "baseline": Preset(
+        source="a small ACGAN tuned for minutes on two CPU cores; the floor to beat",
         nets="small",
         generator={"blur": False},
         z_dim=64,
@@ -190,7 +190,7 @@ PRESETS: dict[str, Preset] = {
         pretrained="efficientnet-lite0",
     ),
     "acgan": Preset(
-        source="E, anime ACGAN: SRResNet generator, DRAGAN (1708.05509; weights as its authors')",
+        source="the anime ACGAN: SRResNet generator, DRAGAN (1708.05509; weights as its authors')",
         nets="srresnet",
         z_dim=128,
         adversarial_loss="logistic",
@@ -210,7 +210,7 @@ PRESETS: dict[str, Preset] = {
         label_drop=0.0,
     ),
     "dcgan": Preset(
-        source="C, PyTorch DCGAN (96 px): D every batch, G every fifth",
+        source="the PyTorch DCGAN (96 px): D every batch, G every fifth",
         nets="dcgan",
         **_net("plain"),
         image_sizes=(32, 64, 96, 128, 256),
@@ -220,7 +220,7 @@ PRESETS: dict[str, Preset] = {
         **_UNCONDITIONAL,
     ),
     "dcgan-64": Preset(
-        source="D, attribute-controlled avatar system, the net of its code (64 px), with DRAGAN",
+        source="the attribute-controlled avatar system, the net of its code (64 px), with DRAGAN",
         nets="dcgan",
         **_net("64"),
         image_sizes=(64,),
@@ -231,7 +231,7 @@ PRESETS: dict[str, Preset] = {
         penalty_interval=1,
     ),
     "dcgan-5x5": Preset(
-        source="B, TensorFlow DCGAN (96 px): 5x5 kernels, no fully connected output",
+        source="the TensorFlow DCGAN (96 px): 5x5 kernels, no fully connected output",
         nets="dcgan",
         **_net("5x5"),
         z_dim=100,
@@ -239,7 +239,7 @@ PRESETS: dict[str, Preset] = {
         **_UNCONDITIONAL,
     ),
     "dcgan-residual": Preset(
-        source="A, PaddlePaddle DCGAN (96 px): residual block first, dropout, two-way softmax",
+        source="the PaddlePaddle DCGAN (96 px): residual block first, dropout, two-way softmax",
         nets="dcgan",
         **_net("residual"),
         z_dim=72,

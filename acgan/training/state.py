@@ -42,7 +42,7 @@ class Nets:
     """The nets, their optimisers and the generator's running averages.
 
     The encoder, where there is one, is trained with the generator; helper and features, where they
-    are, judge beside the discriminator. Features are frozen and no part of a checkpoint.
+    are, stand beside the discriminator. Features are frozen and no part of a checkpoint.
     """
 
     generator: nn.Module
@@ -167,8 +167,8 @@ def build_nets(plan: Plan, device: torch.device) -> Nets:
 
 def build_helper(features: EfficientNetLite, settings: Preset) -> HelperHeads:
     """Fresh heads on the preset's stages of the frozen network."""
-    judged = [features.wanted.index(stage) for stage in settings.helper_stages]
-    return HelperHeads(features.channels, judged)
+    chosen = [features.wanted.index(stage) for stage in settings.helper_stages]
+    return HelperHeads(features.channels, chosen)
 
 
 def save(path: Path, nets: Nets, ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from acgan.nets.blocks import Judgement
+from acgan.nets.blocks import DiscriminatorOutput
 from acgan.nets.helper import Maps, perceptual_distance
 from acgan.training.augment import augment
 from acgan.training.feed import Feed, drop_labels
@@ -77,7 +77,7 @@ class Step:
         many = [a for a, size in enumerate(plan.sizes) if size > 2] or range(len(plan.sizes))
         self.read_groups = torch.tensor(list(many), device=device, dtype=torch.int64)
         self.compiled_g: Callable[..., Tensor] = nets.generator
-        self.compiled_d: Callable[..., Judgement] = nets.discriminator
+        self.compiled_d: Callable[..., DiscriminatorOutput] = nets.discriminator
         self.compiled_features: Callable[..., Maps] | None = nets.features
         if plan.options.compile == "yes" or (
             plan.options.compile == "auto" and device.type == "cuda"
@@ -100,7 +100,7 @@ class Step:
             fakes = self.fakes(draws)
 
         # Discriminator: reals up, fakes down, the reals' labels, now and then the penalty.
-        stats, judged_real = self.discriminator(
+        stats, output_real = self.discriminator(
             fakes, draws, with_penalty=number % settings.penalty_interval == 0
         )
 
@@ -117,7 +117,7 @@ class Step:
             if not settings.shared_fakes:
                 fakes = self.fakes(draws)
                 fake_maps = None if real_maps is None else self.look(fakes.images)
-            stats |= self.generator(fakes, draws, judged_real, real_maps, fake_maps, progress)
+            stats |= self.generator(fakes, draws, output_real, real_maps, fake_maps, progress)
 
         # The running averages of the generator, one of which will be used.
         self.nets.update_averages(settings, nimg + settings.batch)
@@ -170,7 +170,7 @@ class Step:
 
     def discriminator(
         self, fakes: Fakes, draws: Draws, *, with_penalty: bool
-    ) -> tuple[Stats, Judgement]:
+    ) -> tuple[Stats, DiscriminatorOutput]:
         """Update the discriminator; also returns what it said of the reals, detached."""
         settings, net = self.settings, self.nets.discriminator
         net.requires_grad_(True)
@@ -178,17 +178,17 @@ class Step:
         with self._autocast():
             real, real_shows = self._augment(draws.real, draws, 0)
             fake, fake_shows = self._augment(fake, draws, 1)
-            judged_real, judged_fake = self._judge(self.compiled_d, real, fake)
+            output_real, output_fake = self._discriminate(self.compiled_d, real, fake)
         stats = {
             "adversarial_d": discriminator_loss(
-                judged_real.adversarial, judged_fake.adversarial, settings.adversarial_loss
+                output_real.adversarial, output_fake.adversarial, settings.adversarial_loss
             ),
-            "class_d": self._class_loss_d(judged_real, draws.labels, real_shows, fake=False),
+            "class_d": self._class_loss_d(output_real, draws.labels, real_shows, fake=False),
         }
         loss = settings.adversarial_weight * stats["adversarial_d"]
         loss = loss + settings.class_weight_d * stats["class_d"]
         if settings.class_loss_on_fakes or settings.class_loss == "adc":
-            on_fakes = self._class_loss_d(judged_fake, draws.fake_labels, fake_shows, fake=True)
+            on_fakes = self._class_loss_d(output_fake, draws.fake_labels, fake_shows, fake=True)
             loss = loss + settings.class_weight_d * on_fakes
         if with_penalty:
             stats["penalty"] = gradient_penalty(
@@ -202,9 +202,9 @@ class Step:
             scale = settings.penalty_gamma * settings.penalty_interval
             loss = loss + settings.adversarial_weight * scale * stats["penalty"]
         self._update(loss, self.nets.optimizer_d)
-        stats["logit_gap"] = (judged_real.adversarial - judged_fake.adversarial).mean()
-        stats["accuracy_real"] = self._accuracy(judged_real, draws.labels)
-        return stats, Judgement(*(part.detach() for part in judged_real))
+        stats["logit_gap"] = (output_real.adversarial - output_fake.adversarial).mean()
+        stats["accuracy_real"] = self._accuracy(output_real, draws.labels)
+        return stats, DiscriminatorOutput(*(part.detach() for part in output_real))
 
     def helper(self, real_maps: Maps, fake_maps: Maps) -> Stats:
         """Update the heads on the frozen network's maps; no gradient reaches the pictures."""
@@ -224,7 +224,7 @@ class Step:
         self,
         fakes: Fakes,
         draws: Draws,
-        judged_real: Judgement,
+        output_real: DiscriminatorOutput,
         real_maps: Maps | None,
         fake_maps: Maps | None,
         progress: float,
@@ -234,13 +234,13 @@ class Step:
         self.nets.discriminator.requires_grad_(False)
         with self._autocast():
             seen, shows = self._augment(fakes.images, draws, 1)
-            judged = self.compiled_d(seen)
+            output = self.compiled_d(seen)
         stats = {
             "adversarial_g": generator_loss(
-                judged.adversarial, judged_real.adversarial, settings.adversarial_loss
+                output.adversarial, output_real.adversarial, settings.adversarial_loss
             ),
             "class_g": generator_class_loss(
-                judged.classes,
+                output.classes,
                 draws.fake_labels.masked_fill(~shows[:, None], -1),
                 self.sizes,
                 self.weights,
@@ -269,7 +269,7 @@ class Step:
                 )
                 loss = loss + settings.perceptual_weight * stats["perceptual"]
         self._update(loss, self.nets.optimizer_g)
-        stats["accuracy_fake"] = self._accuracy(judged, draws.fake_labels)
+        stats["accuracy_fake"] = self._accuracy(output, draws.fake_labels)
         return stats
 
     def compile(self, backend: str) -> None:
@@ -296,22 +296,24 @@ class Step:
             draws.augmentation[:, which],
         )
 
-    def _judge(
-        self, net: Callable[..., Judgement], real: Tensor, fake: Tensor
-    ) -> tuple[Judgement, Judgement]:
-        """Judge both in one pass, or in two where BatchNorm would mix them."""
+    def _discriminate(
+        self, net: Callable[..., DiscriminatorOutput], real: Tensor, fake: Tensor
+    ) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
+        """The output for both, from one pass or, where BatchNorm would mix them, from two."""
         if self.settings.separate_passes:
             return net(real), net(fake)
         parts = [part.split(len(real)) for part in net(torch.cat([real, fake]))]
-        return Judgement(*(part[0] for part in parts)), Judgement(*(part[1] for part in parts))
+        return DiscriminatorOutput(*(part[0] for part in parts)), DiscriminatorOutput(
+            *(part[1] for part in parts)
+        )
 
     def _class_loss_d(
-        self, judged: Judgement, labels: Tensor, shows: Tensor, *, fake: bool
+        self, output: DiscriminatorOutput, labels: Tensor, shows: Tensor, *, fake: bool
     ) -> Tensor:
         if self.settings.class_loss == "none" or not self.sizes:
-            return judged.classes.new_zeros(())
+            return output.classes.new_zeros(())
         return class_loss(
-            judged.classes,
+            output.classes,
             labels.masked_fill(~shows[:, None], -1),
             self.sizes,
             self.weights,
@@ -319,10 +321,10 @@ class Step:
             fake=fake,
         )
 
-    def _accuracy(self, judged: Judgement, labels: Tensor) -> Tensor:
+    def _accuracy(self, output: DiscriminatorOutput, labels: Tensor) -> Tensor:
         if self.settings.class_loss == "none" or not self.sizes:
-            return judged.classes.new_zeros(())
-        found = class_accuracy(judged.classes, labels, self.sizes, self.settings.slots)
+            return output.classes.new_zeros(())
+        found = class_accuracy(output.classes, labels, self.sizes, self.settings.slots)
         return found[self.read_groups].nanmean()
 
     def _update(self, loss: Tensor, optimizer: Optimizer) -> None:

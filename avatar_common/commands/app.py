@@ -1,6 +1,6 @@
-"""The entry point of every room: parse options, run the handler, turn errors into one line.
+"""The entry point of every package: parse options, run the handler, turn errors into one line.
 
-A room's `__main__` names its commands as options dataclass + "module:function"; the handler's
+A package's `__main__` names its commands as options dataclass + "module:function"; the handler's
 module (torch, OpenCV and all) is imported only when the command runs, so `--help` stays fast.
 """
 
@@ -54,14 +54,16 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM: handled like Ctrl-C, with its own exit code."""
 
 
-def main(room: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None) -> NoReturn:
-    """Run one command of a room and exit.
+def main(
+    package: str, commands: Mapping[str, Command], argv: Sequence[str] | None = None
+) -> NoReturn:
+    """Run one command of a package and exit.
 
     Exit codes: 0 done, 2 the user's mistake, 3 something missing, 130 and 143 stopped.
 
-    A room with a single command of the room's own name takes its options directly.
+    A package with a single command of the package's own name takes its options directly.
     """
-    options = _parse(room, commands, list(sys.argv[1:] if argv is None else argv))
+    options = _parse(package, commands, list(sys.argv[1:] if argv is None else argv))
     command = next(found for found in commands.values() if found.options is type(options))
     sys.exit(run_handler(command, options))
 
@@ -97,11 +99,11 @@ def run_handler(command: Command, options: CommonOptions) -> int:
     return 0
 
 
-def _parse(room: str, commands: Mapping[str, Command], argv: list[str]) -> CommonOptions:
+def _parse(package: str, commands: Mapping[str, Command], argv: list[str]) -> CommonOptions:
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
-    prog = f"python -m {room}"
-    if list(commands) == [room]:
-        single = commands[room]
+    prog = f"python -m {package}"
+    if list(commands) == [package]:
+        single = commands[package]
         _check_values(single.options, argv)
         return tyro.cli(
             single.options, prog=prog, description=single.help, args=argv, config=config

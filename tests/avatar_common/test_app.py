@@ -136,7 +136,7 @@ def test_did_you_mean(arguments: list[str], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("room", "arguments", "message"),
+    ("package", "arguments", "message"),
     [
         ("crawler", "fetch --limit", "--limit wants a value (a whole number)"),
         ("crawler", "plan --tags --dry-run", "--tags wants a value (a text)"),
@@ -151,11 +151,11 @@ def test_did_you_mean(arguments: list[str], message: str) -> None:
     ],
 )
 def test_an_option_without_its_value(
-    room: str, arguments: str, message: str, capfd: pytest.CaptureFixture[str]
+    package: str, arguments: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    commands = importlib.import_module(f"{room}.__main__").COMMANDS
+    commands = importlib.import_module(f"{package}.__main__").COMMANDS
     with pytest.raises(SystemExit) as stop:
-        main(room, commands, arguments.split())
+        main(package, commands, arguments.split())
     assert stop.value.code == 2
     said = capfd.readouterr().err
     assert message in said

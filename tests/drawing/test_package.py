@@ -170,8 +170,8 @@ def test_an_installed_project_draws_in_an_empty_folder(home: Path, tmp_path: Pat
     pytest.importorskip("setuptools", minversion="77", reason="setuptools 77 or newer is absent")
     source = tmp_path / "source"
     models = shutil.ignore_patterns("models", "__pycache__")
-    for room in ("acgan", "avatar_common"):
-        shutil.copytree(ROOT / room, source / room, ignore=models)
+    for top in ("acgan", "avatar_common"):
+        shutil.copytree(ROOT / top, source / top, ignore=models)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pack(home, source / "acgan" / "models")

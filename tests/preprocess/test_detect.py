@@ -167,7 +167,7 @@ def test_a_box_off_its_face_is_moved_onto_it(detector: FaceDetector) -> None:
     for shift_x, shift_y, growth in ((0.15, 0, 1), (-0.1, 0.1, 1.2), (0, -0.1, 0.85)):
         side = 1.24 * w * growth
         cx, cy = x + w * (0.5 + shift_x), y + h * (0.62 + shift_y)
-        _, boxes, logits = verifier.judge(
+        _, boxes, logits = verifier.verify(
             picture, np.array([[cx - side / 2, cy - side / 2, side, side]])
         )
         assert replace(seen, logit=float(logits[0])).log_odds > 0

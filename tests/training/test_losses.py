@@ -40,7 +40,7 @@ def test_adversarial(kind: AdversarialLoss, d: float, g: float) -> None:
     assert generator_loss(fake, real, kind).item() == pytest.approx(g, abs=1e-6)
 
 
-def linear_judge(weight: torch.Tensor):
+def linear_discriminator(weight: torch.Tensor):
     return lambda images: (images * weight).sum(dim=(1, 2, 3))
 
 
@@ -53,21 +53,21 @@ def linear_judge(weight: torch.Tensor):
         ("dragan", lambda square: (math.sqrt(square) - 1) ** 2),
     ],
 )
-def test_penalty_of_a_linear_judge(kind: Penalty, expected) -> None:
-    """The gradient of a linear judge is its weight, whatever the pictures."""
+def test_penalty_of_a_linear_discriminator(kind: Penalty, expected) -> None:
+    """The gradient of a linear discriminator is its weight, whatever the pictures."""
     weight = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
     real, fake, noise = torch.randn(3, 5, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    found = gradient_penalty(linear_judge(weight), real, fake, kind, noise)
+    found = gradient_penalty(linear_discriminator(weight), real, fake, kind, noise)
     assert found.item() == pytest.approx(expected(weight.square().sum().item()), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["r1", "r1r2", "dragan"])
 def test_penalty_moves_the_weights(kind: Penalty) -> None:
-    """The penalty's own gradient: for r1 of a linear judge it is the weight itself."""
+    """The penalty's own gradient: for r1 of a linear discriminator it is the weight itself."""
     weight = torch.full((3, 2, 2), 2.0, requires_grad=True)
     pictures = torch.randn(4, 3, 2, 2)
     penalty = gradient_penalty(
-        linear_judge(weight), pictures, pictures, kind, torch.zeros_like(pictures)
+        linear_discriminator(weight), pictures, pictures, kind, torch.zeros_like(pictures)
     )
     penalty.backward()
     norm = weight.detach().square().sum().sqrt().item()
@@ -78,9 +78,11 @@ def test_penalty_moves_the_weights(kind: Penalty) -> None:
 
 def test_dragan_is_per_picture() -> None:
     """The norm is taken over all pixels of a picture, not per pixel or over the batch."""
-    judge = linear_judge(torch.ones(3, 4, 4))
+    discriminator = linear_discriminator(torch.ones(3, 4, 4))
     pictures = torch.zeros(7, 3, 4, 4)
-    found = gradient_penalty(judge, pictures, pictures, "dragan", torch.zeros_like(pictures))
+    found = gradient_penalty(
+        discriminator, pictures, pictures, "dragan", torch.zeros_like(pictures)
+    )
     assert found.item() == pytest.approx((math.sqrt(48) - 1) ** 2, rel=1e-5)
 
 

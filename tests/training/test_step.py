@@ -58,7 +58,7 @@ def test_each_update_moves_its_own_net(preset: str) -> None:
     parts = ("generator", "discriminator", "helper")
     before = {part: weights_of(net) for part in parts if (net := getattr(nets, part)) is not None}
     moved = lambda: {part for part, old in before.items() if changed(getattr(nets, part), old)}  # noqa: E731
-    _, judged = step.discriminator(fakes, draws, with_penalty=True)
+    _, output = step.discriminator(fakes, draws, with_penalty=True)
     assert moved() == {"discriminator"}
     maps = (None, None)
     if nets.helper is not None:
@@ -66,7 +66,7 @@ def test_each_update_moves_its_own_net(preset: str) -> None:
         step.helper(*maps)
         assert moved() == {"discriminator", "helper"}
     before = {part: weights_of(getattr(nets, part)) for part in before}
-    step.generator(fakes, draws, judged, *maps, progress=0)
+    step.generator(fakes, draws, output, *maps, progress=0)
     assert moved() == {"generator"}
 
 
@@ -180,9 +180,9 @@ def test_redrawing_trains_the_encoder_through_redrawn_faces_alone() -> None:
     before = weights_of(step.nets.encoder)
     fakes = step.fakes(draws)
     fakes.images.retain_grad()
-    _, judged = step.discriminator(fakes, draws, with_penalty=False)
+    _, output = step.discriminator(fakes, draws, with_penalty=False)
     maps = step.look(draws.real), step.look(fakes.images)
-    step.generator(fakes, draws, judged, *maps, progress=0)
+    step.generator(fakes, draws, output, *maps, progress=0)
     assert changed(step.nets.encoder, before)
     redrawn, drawn = fakes.images.grad[::2].abs().sum(), fakes.images.grad[1::2].abs().sum()
     assert redrawn > 0
@@ -241,9 +241,9 @@ def test_every_preset_draws_every_size(name: str) -> None:
         labels = torch.zeros(2, len(sizes), dtype=torch.int64)
         pictures = generator(torch.randn(2, preset.z_dim), labels)
         assert pictures.shape == (2, 3, size, size)
-        judged = discriminator(pictures)
-        assert judged.adversarial.shape == (2,)
-        assert judged.classes.shape == (2, sum(sizes))
+        output = discriminator(pictures)
+        assert output.adversarial.shape == (2,)
+        assert output.classes.shape == (2, sum(sizes))
 
 
 def shapes_of(net: torch.nn.Module, kinds: tuple[type, ...]) -> list[tuple[int, ...]]:
@@ -256,7 +256,7 @@ def shapes_of(net: torch.nn.Module, kinds: tuple[type, ...]) -> list[tuple[int, 
 
 
 def test_dcgan_is_its_tutorial() -> None:
-    """C: ConvTranspose 512 k4 s1, 256, 128, 64 k4 s2 p1, 3 k5 s3 p1; the judge mirrors it."""
+    """PyTorch DCGAN: ConvTranspose 512 k4 s1, 256, 128, 64 k4 s2 p1, 3 k5 s3 p1, and its mirror."""
     preset = PRESETS["dcgan"]
     generator = build_generator(
         {"kind": "dcgan", "image_size": 96, "z_dim": 100, "sizes": (), **preset.generator}
@@ -268,10 +268,10 @@ def test_dcgan_is_its_tutorial() -> None:
         (64, 4, 2, 1),
         (3, 5, 3, 1),
     ]
-    judge = build_discriminator(
+    discriminator = build_discriminator(
         {"kind": "dcgan", "image_size": 96, "sizes": (), **preset.discriminator}
     )
-    assert shapes_of(judge, (torch.nn.Conv2d,)) == [
+    assert shapes_of(discriminator, (torch.nn.Conv2d,)) == [
         (64, 5, 3, 1),
         (128, 4, 2, 1),
         (256, 4, 2, 1),
@@ -283,7 +283,7 @@ def test_dcgan_is_its_tutorial() -> None:
 
 
 def test_dcgan_64_is_its_code() -> None:
-    """D: dense to 3x3x512, k3 s3, k5 s2, k4 s3 without padding; judged by k5 s3 three times."""
+    """The attribute-controlled system: dense to 3x3x512, k3 s3, k5 s2, k4 s3; then k5 s3 thrice."""
     preset = PRESETS["dcgan-64"]
     generator = build_generator(
         {"kind": "dcgan", "image_size": 64, "z_dim": 100, "sizes": (), **preset.generator}
@@ -294,10 +294,10 @@ def test_dcgan_64_is_its_code() -> None:
         (128, 5, 2, 0),
         (3, 4, 3, 0),
     ]
-    judge = build_discriminator(
+    discriminator = build_discriminator(
         {"kind": "dcgan", "image_size": 64, "sizes": (), **preset.discriminator}
     )
-    assert shapes_of(judge, (torch.nn.Conv2d,))[:3] == [
+    assert shapes_of(discriminator, (torch.nn.Conv2d,))[:3] == [
         (64, 5, 3, 0),
         (128, 5, 3, 0),
         (256, 5, 3, 0),
@@ -313,12 +313,12 @@ def test_the_other_ancestors() -> None:
         0.8,
         100,
     )
-    judge = build_discriminator(
+    discriminator = build_discriminator(
         {"kind": "dcgan", "image_size": 96, "sizes": (), **paddle.discriminator}
     )
-    norms = [m.momentum for m in judge.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = [m.momentum for m in discriminator.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert set(norms) == {0.5}
-    assert [m.p for m in judge.modules() if isinstance(m, torch.nn.Dropout)] == [0.4] * 4
+    assert [m.p for m in discriminator.modules() if isinstance(m, torch.nn.Dropout)] == [0.4] * 4
     five = build_discriminator(
         {"kind": "dcgan", "image_size": 96, "sizes": (), **tensorflow.discriminator}
     )
