@@ -36,9 +36,12 @@ from crawler.status import summary
 
 log = logging.getLogger(__name__)
 PAGES_AHEAD = 2
+"""Pages listed before their files are wanted: enough to keep the pool busy, few to throw away."""
 WAITING_LOW = 200
+"""Files waiting below which the next page may come."""
 COMMIT_EVERY = 64
 COMMIT_INTERVAL_S = 0.5
+"""A commit costs a disk flush, so outcomes are saved in groups; a kill loses at most these."""
 
 
 @dataclass
@@ -69,7 +72,11 @@ def is_final(outcome: Outcome) -> bool:
 
 
 def fetch(options: FetchOptions) -> None:
-    """Crawl every query; print the counts; raise what stopped a site, once the others are done."""
+    """Crawl every query; print the counts; raise what stopped a site, once the others are done.
+
+    Raises `UserError` for options that cannot be asked, `Unavailable` when a site, the network or
+    the disk is not there, or when files of several sites are missing.
+    """
     queries = queries_of(options)
     raw = Workspace(options.workspace).raw
     if options.dry_run:
@@ -80,7 +87,7 @@ def fetch(options: FetchOptions) -> None:
     stopped_by: list[UserError] = []
     with only_one(raw), closing(State(raw)) as state:
         store = Store(raw)
-        store.clear_parts()
+        store.clear_parts()  # halves of files, left by a kill
         for query in queries:
             state.note(f"begin {query.site} {query.tags!r}")
             with closing(client_for(query, options, agent, options.connections)) as client:
@@ -90,7 +97,7 @@ def fetch(options: FetchOptions) -> None:
                     state.note(f"end {query.site} {query.tags!r}")
                 except UserError as error:
                     state.note(f"stop {query.site} {query.tags!r}: {error}")
-                    stopped_by.append(error)
+                    stopped_by.append(error)  # one site's bad day must not cost the others theirs
                     if len(queries) > 1:
                         log.error("%s: %s", query.site, error)
     result = summary(raw / "crawl.sqlite", [query.site for query in queries])
@@ -154,6 +161,8 @@ class _Crawl:
 
     def run(self) -> None:
         """Crawl until the query is done. Raises what stopped it; the state is saved either way."""
+        # What an earlier run left comes first: its addresses may not last. Files that failed before
+        # come last, so that they never stand in the way of new ones.
         begun = self._state.progress(self._query)
         older = max(0, self._options.limit - begun.listed) if self._options.limit else None
         pool = ThreadPoolExecutor(self._options.connections, thread_name_prefix="download")
@@ -178,6 +187,8 @@ class _Crawl:
                 )
             self._run.missing += self._watch.missing().total()
             self._ended += self._watch.corrected
+            # Stop both kinds of threads, then save twice: what is known now (a second Ctrl-C may
+            # come), and what was under way once the pool has ended.
             self._client.stop.set()
             self._room.release()
             self._take_finished()
@@ -222,6 +233,8 @@ class _Crawl:
         listing = until_waiting is None
         while True:
             self._start_downloads(pool, advance)
+            # The listing goes on only when files run low, or a site of a million posts would fill
+            # the memory while files are fetched two a second.
             if self._pages_held and len(self._waiting) <= WAITING_LOW:
                 self._pages_held -= 1
                 self._room.release()
@@ -264,6 +277,8 @@ class _Crawl:
         advance(len(step.posts) - len(tasks), note=self._note())
 
     def _start_downloads(self, pool: ThreadPoolExecutor, advance: Advance) -> None:
+        # Two tasks per connection: one under way, one ready. Of several posts with the same bytes
+        # one is fetched, and the others wait for how it ends.
         while self._waiting and len(self._under_way) < 2 * self._options.connections:
             task = self._waiting.popleft()
             if task.key in self._under_way:
@@ -279,7 +294,7 @@ class _Crawl:
         if outcome.status == "done":
             # The same bytes under another post: one file for both.
             self._ended += [replace(outcome, task=task) for task in followers]
-        else:
+        else:  # another post may offer the same file at an address that works
             self._waiting.extendleft(followers)
             followers = []
         if outcome.fetched_bytes:

@@ -32,7 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def report(options: ReportOptions) -> None:
-    """Score one snapshot; the numbers go to stdout as one JSON object."""
+    """Score one snapshot; the numbers go to stdout as one JSON object.
+
+    Raises `UserError` when there is no snapshot or face set, or when the two do not fit.
+    """
     sources = find_sources(options.workspace, options.snapshot, options.data)
     plan = Plan(options.count, options.seed, options.depth, options.inception)
     if plan.count < 50:
@@ -56,11 +59,17 @@ def report(options: ReportOptions) -> None:
 def score_snapshot(
     sources: Sources, plan: Plan, device: torch.device, *, quiet: bool
 ) -> dict[str, Any]:
-    """Score, write page and metrics row, and return the JSON object of the report."""
+    """Score, write page and metrics row, and return the JSON object of the report.
+
+    Every score compares with held-out faces: the `test` split, which neither the generator nor the
+    classifier was trained on.
+    """
     started = time.monotonic()
     snapshot: Snapshot = load_snapshot(sources.snapshot, device)
     snapshot.generator.to(memory_format=torch.channels_last)  # draws twice as fast on a CPU
+    # Real faces are shrunk to the size that the model draws: else sharpness alone would tell.
     reals: Reals = load_reals(sources.faces, image_size=snapshot.info.image_size)
+    # Without labels on both sides there is nothing for a classifier to compare.
     judge = None
     if not len(snapshot.info.vocabulary):
         log.warning("the snapshot takes no labels: what is read by label is left out")
@@ -88,7 +97,10 @@ def score_snapshot(
 
 
 def used_networks(snapshot: Snapshot, realness: Realness | None) -> dict[str, str]:
-    """Package -> SHA-256 of all pretrained weights that trained the model or choose its draws."""
+    """Package -> SHA-256 of all pretrained weights that trained the model or choose its draws.
+
+    A network that took part would favour what it taught (2203.06026), so it may not score.
+    """
     used = dict(snapshot.info.extra.get("pretrained", {}))
     if realness is not None:
         used[realness.info.network] = realness.info.network_sha256

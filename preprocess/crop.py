@@ -54,7 +54,7 @@ from preprocess.workers import run_tasks, worker_count
 
 log = logging.getLogger(__name__)
 
-ROTATIONS_DEG = (-25.0, 25.0)
+ROTATIONS_DEG = (-25.0, 25.0)  # added passes of --rotated: the cascade knows upright faces only
 # Three window sizes an octave, seven by the detector's own default: far less time for the cascade.
 SCALE_FACTOR = 2 ** (1 / 3)
 # Bits that may differ: of 256 for two crops of one face, of 64 for two copies of one picture.
@@ -77,7 +77,11 @@ WorkOnAll = Callable[[Iterable[PictureTask]], Iterator[PictureRecord]]
 
 
 def crop(options: CropOptions) -> None:
-    """Crop every picture that is not done yet, then write the tables."""
+    """Crop every picture that is not done yet, then write the tables.
+
+    Raises `UserError` for options out of bounds, a folder without pictures, a face set that another
+    command made, or when no usable face was found.
+    """
     settings = settings_of(options)
     folder = face_set_folder(options.workspace, options.name)
     raw = Workspace(options.workspace).raw
@@ -98,10 +102,13 @@ def crop(options: CropOptions) -> None:
     FaceDetector(settings.detector)  # a cascade that cannot be read is told before work starts
     (folder / "images").mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
+    # The journal holds every finished picture, so a kill costs only those under way; a face whose
+    # PNG somebody removed is cut again, for which the names on disk are read once.
     images = {path.name for path in (folder / "images").iterdir()}
     journal = Journal(folder / "journal.jsonl", describe(settings))
     with closing(journal):
         if journal.had_other_settings:
+            # Faces cut in two ways would make a set that no single command can make again.
             log.info("settings changed: cropping all pictures again")
             check_no_word_is_lost(folder)
         todo = [task for task in tasks if not journal.holds(task.key, task.stamp, images)]
@@ -202,7 +209,7 @@ def settings_of(options: CropOptions) -> CropSettings:
             verifier=options.verifier and options.verifier.absolute(),
             working_side_px=options.working_side_px,
             scale_factor=SCALE_FACTOR,
-            min_score=options.min_score / 2,
+            min_score=options.min_score / 2,  # what is nearly a face is named in rejects.csv
             rotations_deg=ROTATIONS_DEG if options.rotated else (),
         ),
     )
@@ -263,12 +270,13 @@ def finish(
     persons or the reader said of faces that are still the same stays.
     """
     records = [record for record in journal.records() if record.key in keys]
-    journal.finish(records)
+    journal.finish(records)  # sorted: the same bytes whatever order the workers ended in
     faces, rejects = face_rows(records), reject_rows(records)
     stored = existing_info(folder)
     if stored.get("journal") == _journal_hash(journal):
         write_faces(folder, faces, rejects)
         return stored
+    # Read what was said before the tables go: it is carried over to faces with the same pixels.
     words, speakers = said_before(folder)
     before = last_hashes(folder)
     for stale in [*(folder / name for name in LABEL_TABLES), *folder.glob("packed-*.npy")]:
@@ -316,6 +324,8 @@ def face_rows(records: list[PictureRecord]) -> list[FaceRow]:
     flat = [(record, face) for record in records for face in record.faces]
     if not flat:
         return []
+    # Two hashes: faces alike in different pictures, and pictures alike in different sizes. Whatever
+    # is linked shares a group, and a group has one split, so no twin of a training face is tested.
     pairs = np.concatenate(
         [
             near_pairs(unpack_hashes([face.face_hash for _, face in flat]), MAX_FACE_DISTANCE),

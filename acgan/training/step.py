@@ -38,20 +38,26 @@ Stats = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Draws:
-    """This process's share of a step's data and random numbers."""
+    """This process's share of a step's data and random numbers, N pictures."""
 
     real: Tensor
+    """Float [N,3,S,S] in -1..1, mirrored at random."""
     labels: Tensor
+    """The reals' classes, int64 [N,A], -1 for unknown."""
     fake_labels: Tensor
+    """What the generator is asked for, int64 [N,A]; some are hidden (-1)."""
     z: Tensor
+    """Latents, float [N,Z]; of redrawn rows the noise around the encoder's mean."""
     augmentation: Tensor
+    """Numbers in 0..1, [N,2,6]: the first row of six for reals, the second for fakes."""
     penalty_noise: Tensor
+    """Numbers in 0..1, [N,3,S,S], for DRAGAN; empty with other penalties."""
     redrawn: slice
     """The rows whose fakes redraw their reals; empty without an encoder."""
 
 
 class Fakes(NamedTuple):
-    """What the generator drew, [N,3,S,S], and how far the encoder's latents are from normal."""
+    """What the generator drew, float [N,3,S,S] in -1..1, and the encoder's divergence, a scalar."""
 
     images: Tensor
     prior_divergence: Tensor | None
@@ -85,17 +91,19 @@ class Step:
             self.compile("inductor")
 
     def update(self, feed: Feed, nimg: int, progress: float = 0.0) -> Stats:
-        """Update every net once; `nimg` pictures were seen, `progress` of the budget is used.
+        """Update every net once; `nimg` pictures were seen, `progress` (0..1) of the budget used.
 
-        All random numbers follow from (seed, nimg). Returns the losses, detached.
+        All random numbers follow from (seed, nimg), so the same call on the same state gives the
+        same update. Returns the losses as detached scalars on the device: reading one waits for it.
         """
         settings, number = self.settings, nimg // self.settings.batch
-        seed = self.seed * 2**36 + nimg
+        seed = self.seed * 2**36 + nimg  # no run sees 2**36 pictures, so seeds never meet
         torch.manual_seed(seed)  # for dropout
         random = torch.Generator(self.device).manual_seed(seed)
         draws = self.draw(feed, random, settings.redrawn_every(progress))
 
-        # Fakes for asked labels; some of them redraw their real. Most presets draw them once.
+        # Fakes for asked labels; some of them redraw their real. Where both updates share one batch
+        # of fakes, its graph is kept for the generator's; else fresh fakes are drawn below.
         with torch.set_grad_enabled(settings.shared_fakes):
             fakes = self.fakes(draws)
 
@@ -104,7 +112,8 @@ class Step:
             fakes, draws, with_penalty=number % settings.penalty_interval == 0
         )
 
-        # Helper: the same on what a frozen network sees, without labels.
+        # Helper: the same on what a frozen network sees, without labels. Reals need no gradient; the
+        # maps of fakes carry the generator's.
         real_maps = fake_maps = None
         if self.nets.helper is not None:
             with torch.no_grad():
@@ -126,6 +135,8 @@ class Step:
     def draw(self, feed: Feed, random: torch.Generator, redrawn_every: int) -> Draws:
         """Draw the whole batch's random numbers; keep this process's share of them."""
         settings, share, batch = self.settings, self.world.share, self.settings.batch
+        # Every process draws all numbers of the batch and keeps its share: so the run is the same
+        # whatever the number of processes.
         rows = feed.rows(batch, random)
         labels = feed.labels(rows)[:, : len(self.sizes)]
         z = torch.empty(batch, settings.z_dim, device=self.device)
@@ -151,7 +162,8 @@ class Step:
     def fakes(self, draws: Draws) -> Fakes:
         """What the generator draws for the asked labels.
 
-        With an encoder some redraw their real: from the latent read off that face.
+        With an encoder some redraw their real, from the latent read off that face: a sample of the
+        encoder's normal distribution (the reparametrisation of 1312.6114).
         """
         z, encoder, divergence = draws.z, self.nets.encoder, None
         with self._autocast():
@@ -174,7 +186,7 @@ class Step:
         """Update the discriminator; also returns what it said of the reals, detached."""
         settings, net = self.settings, self.nets.discriminator
         net.requires_grad_(True)
-        fake = fakes.images.detach()
+        fake = fakes.images.detach()  # the graph, if kept, is the generator's
         with self._autocast():
             real, real_shows = self._augment(draws.real, draws, 0)
             fake, fake_shows = self._augment(fake, draws, 1)
@@ -198,7 +210,8 @@ class Step:
                 settings.penalty,
                 draws.penalty_noise,
             )
-            # A lazy penalty (1912.04958, appendix B) weighs as much as one at every update.
+            # A lazy penalty comes every `penalty_interval` updates and is scaled by that number, so
+            # that it weighs as much as one at every update (1912.04958, appendix B).
             scale = settings.penalty_gamma * settings.penalty_interval
             loss = loss + settings.adversarial_weight * scale * stats["penalty"]
         self._update(loss, self.nets.optimizer_d)
@@ -229,10 +242,17 @@ class Step:
         fake_maps: Maps | None,
         progress: float,
     ) -> Stats:
-        """Update the generator and the encoder."""
+        """Update the generator and, where there is one, the encoder.
+
+        `output_real` is what the discriminator said of the reals: a relativistic loss compares the
+        fakes with them. Returns the losses.
+        """
         settings = self.settings
+        # Gradients pass through the discriminator to the pictures; its own would only cost time.
         self.nets.discriminator.requires_grad_(False)
         with self._autocast():
+            # The same augmentation as the discriminator saw, or the generator would learn to draw
+            # augmented pictures (2006.10738).
             seen, shows = self._augment(fakes.images, draws, 1)
             output = self.compiled_d(seen)
         stats = {

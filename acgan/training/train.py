@@ -35,12 +35,18 @@ from avatar_common.errors import UserError
 log = logging.getLogger(__name__)
 
 STATS_INTERVAL = 20
+"""Updates between two readings of the losses: each reading waits for a GPU to finish."""
 MOST_ROLLBACKS = 3
 EXPLODING_CLASS_LOSS = 50.0
+"""Far above any class loss of a healthy run (chance among 12 classes is ln 12 = 2.5)."""
 
 
 def run(options: TrainOptions) -> None:
-    """Start a training run, go on with the one this command left, or say that it is done."""
+    """Start a training run, go on with the one this command left, or say that it is done.
+
+    Raises `UserError` for options or data that no run can have, and when training breaks down for
+    good; `Unavailable` for a device that is not there or a full disk.
+    """
     device = choose_device(options.device, options.threads)
     if options.list_presets:
         list_presets(options)
@@ -81,10 +87,16 @@ def run(options: TrainOptions) -> None:
 
 
 def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
-    """Train until the budget is used; returns what result.json holds."""
+    """Train until the budget is used or the user stops; returns what result.json holds.
+
+    A stop leaves a checkpoint, from which the same command goes on. In every process but the first
+    the result is empty: that one alone writes. Raises `UserError` for a batch that the processes
+    cannot share, and after `MOST_ROLLBACKS` breakdowns.
+    """
     settings, faces = plan.settings, plan.faces
 
-    # The run's folder says what was asked before any work starts.
+    # The run's folder says what was asked before any work starts, so that the same command finds
+    # this run even when it is killed within the first seconds.
     check_share(settings, world)
     bf16 = settle_precision(plan, device, world)
     if world.first and not plan.exists:
@@ -100,9 +112,11 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             start_from(plan, nets)
     step = Step(plan, nets, device, world, bf16=bf16)
 
-    # Pictures and labels lie on the device; the record keeps numbers, grids and snapshots.
+    # Pictures and labels lie on the device as bytes: no loader to wait for, and rows can be drawn
+    # from (seed, nimg). The record keeps numbers, grids and snapshots, in the first process only.
     feed = Feed(faces, device, sampling_weights(faces.labels, plan.sizes, settings.temper))
     record = Record(plan, nets, ledger) if world.first else None
+    # A resumed run's clock goes on from where it stood, or a budget in minutes would begin anew.
     started, saved = time.monotonic() - ledger.elapsed_s, time.monotonic()
     tick, stats = int(ledger.progress * plan.options.ticks), Stats()
     updated, ending_s = (time.monotonic(), ledger.nimg // settings.batch), 0.0
@@ -116,7 +130,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             stats |= step.update(feed, ledger.nimg, ledger.progress)
             ledger.nimg += settings.batch
 
-            # The clock, and what to do now: several processes decide together, now and then.
+            # The clock, and what to do now. Several processes must decide alike, or one would wait
+            # for ever in a collective; agreeing costs a message, so they do it now and then.
             often = update % STATS_INTERVAL == 0
             decides = often or world.size == 1
             if decides:
@@ -126,7 +141,7 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
                 step_s, updated = (now - updated[0]) / (update + 1 - updated[1]), (now, update + 1)
                 ending_s = world.agree(step_s + (record.tick_s if record else 0.0), device)
                 stopping = world.any(stop.requested, device)
-                if stopping:
+                if stopping:  # by the signal of any process; the others take it up as theirs
                     stop.join()
             ledger.progress = plan.budget.progress(ledger.nimg, ledger.elapsed_s + ending_s)
             last = ledger.progress >= 1 or stopping
@@ -134,7 +149,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
             at_tick = at_tick and world.agree(record is None or record.rested(), device) > 0
             due = often and time.monotonic() - saved > plan.options.checkpoint_interval_s
 
-            # Now and then read the numbers (on a GPU this is the only wait for it).
+            # Now and then read the numbers (on a GPU this is the only wait for it). The weights are
+            # checked wherever they are about to be saved: losses may look well for one update more.
             if often or at_tick or last:
                 numbers = {name: float(value) for name, value in stats.items()}
                 fails = broken(numbers) or ((at_tick or due or last) and not nets.are_finite())
@@ -147,7 +163,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
                 if record:
                     record.numbers(ledger, {**numbers, "rate_g": rate})
 
-            # Grid, watch and snapshot; then the state, so that nothing is lost.
+            # Grid, watch and snapshot; then the state. In this order a kill between the two repeats
+            # a tick, and never skips one. A user who stops does not wait for pictures.
             if at_tick or last:
                 tick = int(ledger.progress * plan.options.ticks)
                 if record and not stopping and not (last and plan.budget.is_over(ledger.elapsed_s)):
