@@ -112,8 +112,8 @@ class Step:
             fakes, draws, with_penalty=number % settings.penalty_interval == 0
         )
 
-        # Helper: the same on what a frozen network sees, without labels. Reals need no gradient; the
-        # maps of fakes carry the generator's.
+        # Helper: the same on what a frozen network sees, without labels. Reals need no gradient;
+        # the maps of fakes carry the generator's.
         real_maps = fake_maps = None
         if self.nets.helper is not None:
             with torch.no_grad():
