@@ -24,7 +24,7 @@ COMMANDS = {
         VaryOptions, "acgan.drawing.variations:run", "Draw more like an earlier one, or change it."
     ),
     "traverse": Command(
-        TraverseOptions, "acgan.drawing.traverse:run", "Move one number or attribute sideways."
+        TraverseOptions, "acgan.drawing.traverse:run", "Vary one latent number or attribute."
     ),
     "interpolate": Command(
         InterpolateOptions, "acgan.drawing.interpolate:run", "Morph between two or more avatars."
@@ -33,13 +33,13 @@ COMMANDS = {
     "package": Command(
         PackageOptions,
         "acgan.drawing.package:run",
-        "Put together what one gives away.",
+        "Collect the files of a model to give away.",
     ),
     "train-upscaler": Command(
-        UpscalerOptions, "acgan.drawing.upscaler:run", "Train the net that enlarges avatars."
+        UpscalerOptions, "acgan.drawing.upscaler:run", "Train the network that enlarges avatars."
     ),
     "doctor": Command(
-        DoctorOptions, "acgan.doctor:run", "Say what is installed, chosen and missing here."
+        DoctorOptions, "acgan.doctor:run", "Report what is installed, chosen and missing."
     ),
     "serve": Command(ServeOptions, "acgan.serving.app:run", "Avatars over HTTP, and a page."),
 }

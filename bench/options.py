@@ -110,7 +110,7 @@ class EvalOptions(CommonOptions):
     """Keep what is measured here for the next call; a temporary folder unless told otherwise."""
 
     threads: int | None = None
-    """CPU threads; all cores unless told otherwise."""
+    """CPU threads; default: all cores."""
 
     seed: int = 0
     """Fixes everything random."""
@@ -174,7 +174,7 @@ class TrainOptions(CommonOptions):
     """Where to compute; auto takes CUDA when there is one."""
 
     threads: int | None = None
-    """CPU threads; all cores unless told otherwise."""
+    """CPU threads; default: all cores."""
 
     seconds: float | None = None
     """Time for each measurement; 5 on a CPU, 15 on a GPU."""
@@ -194,7 +194,7 @@ class TrainOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class QualityOptions(CommonOptions):
-    """Train default, recipe, acgan and dcgan for the same minutes on one face set; score all."""
+    """Train small, baseline, acgan and dcgan for the same minutes on one face set; score all."""
 
     data: Path
     """The face set (course64, say)."""
@@ -215,7 +215,7 @@ class QualityOptions(CommonOptions):
     """Where to compute."""
 
     threads: int | None = None
-    """CPU threads; all cores unless told otherwise."""
+    """CPU threads; default: all cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,4 +229,4 @@ class GpuOptions(CommonOptions):
     """Time for each training run, over all parts."""
 
     part_minutes: float = 8.0
-    """Stop cleanly after so long; the same command goes on."""
+    """Stop cleanly after so long; the same command continues."""

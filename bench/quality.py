@@ -1,7 +1,7 @@
 """Quality at equal time: each preset and seed is trained, then scored by `eval report`.
 
 Every training run and every report is its own command in the workspace, so a stop at any point
-loses nothing: the same command goes on, and what is done is not done again.
+loses nothing: the same command continues, and what is done is not done again.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run_gpu(options: GpuOptions) -> None:
 
 
 def pause(left: Sequence[str]) -> None:
-    """Say that the part's time is over; the same command goes on."""
+    """Say that the part's time is over; the same command continues."""
     emit_json({"finished": False, "next": left[0], "hint": "run the same command again"})
 
 

@@ -7,8 +7,10 @@ COMMANDS = {
     "fetch": Command(
         FetchOptions, "crawler.fetch:fetch", "Crawl a booru into data/raw.", resumes=True
     ),
-    "plan": Command(PlanOptions, "crawler.plan:plan", "Requests, files, bytes and time, first."),
-    "status": Command(StatusOptions, "crawler.status:status", "Posts by site, state and reason."),
+    "plan": Command(PlanOptions, "crawler.plan:plan", "Estimate requests, files, bytes and time."),
+    "status": Command(
+        StatusOptions, "crawler.status:status", "Count posts by site, state and reason."
+    ),
     "forget": Command(ForgetOptions, "crawler.forget:forget", "Remove an artist, post or tag."),
 }
 

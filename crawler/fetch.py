@@ -105,7 +105,7 @@ def fetch(options: FetchOptions) -> None:
     if len(queries) > 1 and stopped_by:
         raise Unavailable(
             f"{len(stopped_by)} of {len(queries)} sites are not complete",
-            hint="the same command goes on",
+            hint="the same command continues",
         )
     if stopped_by:
         raise stopped_by[0]

@@ -43,7 +43,7 @@ def forget(options: ForgetOptions) -> None:
             explain_dry_run(options, [f"remove {len(rows)} posts and {len(files)} files"])
             return
         if not rows:
-            log.warning("no post here fits; it is remembered all the same")
+            log.warning("no post matches; later crawls will leave it out all the same")
         _bury(state, named, rows)
         freed = 0
         for file in files:

@@ -67,7 +67,7 @@ class Lister:
                     raise (self._wants_key or closed.error) from None
                 form = self._forms.pop(0)
                 log.warning(
-                    "%s: the %s listing is closed (%s), going on with %s",
+                    "%s: the %s listing is closed (%s), continuing with %s",
                     self._query.site,
                     form,
                     closed,
@@ -156,7 +156,7 @@ class Lister:
         error = Unavailable(
             f"{self._without_secret(fault)}, {times} times",
             where=self._query.root + path,
-            hint="the same command goes on where it stopped",
+            hint="the same command continues where it stopped",
         )
         closed = isinstance(fault, BadAnswer)
         return _Closed(self._without_secret(fault), error) if closed else error

@@ -25,7 +25,7 @@ class QueryOptions(CommonOptions):
     """Tags to search for, in the site's own syntax; default: one that suits faces."""
 
     also: tuple[str, ...] = ()
-    """Further tags that every post must carry; checked on each where a site takes no more tags."""
+    """Tags that every post must carry as well; checked on each one where the site takes no more."""
 
     without: tuple[str, ...] = ()
     """Tags that no post may carry (a blacklist; * stands for anything), checked on every post."""
@@ -62,10 +62,10 @@ class QueryOptions(CommonOptions):
     """Leave larger pictures out."""
 
     retries: int = 5
-    """Further tries of a request after a passing fault."""
+    """Retries of a request after a temporary fault."""
 
     retry_wait: float = 1.0
-    """Seconds before the first further try; doubled for each one after it, with jitter."""
+    """Seconds before the first retry; doubled for each one after it, with jitter."""
 
     timeout: float = 30.0
     """Seconds to wait for a connection or for the next bytes."""
@@ -73,13 +73,13 @@ class QueryOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class FetchOptions(QueryOptions):
-    """Crawl a booru into data/raw; the same command goes on where it stopped."""
+    """Crawl a booru into data/raw; the same command continues where it stopped."""
 
     connections: int = 8
     """Downloads in parallel."""
 
     records_only: bool = False
-    """Record the posts and fetch no file; a later run without this fetches them."""
+    """Record the posts without fetching files; a later run without this option fetches them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class PlanOptions(QueryOptions):
     """A vocabulary TOML of your own; default: avatar_common/disk/vocabulary.toml."""
 
     rare: int = 50
-    """Classes that would get fewer posts than this are named, with the command that gets more."""
+    """Name classes that would get fewer posts than this, with the command that gets more."""
 
 
 @dataclass(frozen=True, kw_only=True)

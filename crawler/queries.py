@@ -152,7 +152,7 @@ def tag_names(given: tuple[str, ...], where: str) -> tuple[str, ...]:
     """The tags of an option, once each; commas may stand between them. Raises `UserError`."""
     names = [tag_name(name, where) for text in given for name in text.split(",") if name.strip()]
     if odd := next((name for name in names if name.startswith(("-", "~"))), None):
-        raise UserError(f"{odd!r} is no tag", where=where, hint="name it without the sign")
+        raise UserError(f"{odd!r} is not a tag", where=where, hint="name it without the sign")
     return tuple(dict.fromkeys(names))
 
 

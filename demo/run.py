@@ -94,7 +94,7 @@ def run(options: DemoOptions) -> None:
             state.done[stage.title] = stage.shown()
             state.write()
     else:
-        log.info("everything is there already; `make clean` or another --workspace starts anew")
+        log.info("everything is there already; `make clean` or another --workspace starts afresh")
     _say_where(options.workspace)
 
 
@@ -196,7 +196,7 @@ def _run_stage(stage: Stage, options: DemoOptions, port: int) -> None:
         raise UserError(
             f"the stage ended with exit code {code}",
             where=stage.shown(),
-            hint="its message is above; the same demo command goes on here",
+            hint="its message is above; the same demo command continues here",
         )
 
 

@@ -15,7 +15,7 @@ COMMANDS = {
     "crop": Command(CropOptions, "preprocess.crop:crop", "Find and cut the faces.", resumes=True),
     "tag": Command(TagOptions, "preprocess.tag:tag", "Turn the posts' tags into attributes."),
     "import": Command(
-        ImportOptions, "preprocess.import_set:import_set", "Take in faces, with labels or without."
+        ImportOptions, "preprocess.import_set:import_set", "Import faces, with or without labels."
     ),
     "label": Command(
         LabelOptions,
@@ -25,7 +25,9 @@ COMMANDS = {
     "audit": Command(
         AuditOptions, "preprocess.audit:audit", "Check labels against the colours in the faces."
     ),
-    "export": Command(ExportOptions, "preprocess.export:export", "Write a face set for others."),
+    "export": Command(
+        ExportOptions, "preprocess.export:export", "Export a face set in another format."
+    ),
     "train-cascade": Command(
         TrainCascadeOptions,
         "preprocess.detector_training.train:train_cascade",

@@ -248,7 +248,11 @@ def _close(
             known = {name: n for name, n in info["class_counts"][group.name].items() if name and n}
             if len(known) == 1:
                 (name,) = known
-                log.warning("%s: every known label is %s, so none can be told", group.name, name)
+                log.warning(
+                    "%s: every known label is %s, so nothing can be learnt from it",
+                    group.name,
+                    name,
+                )
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **counts})
     explain_losses(folder, counts["rejects"], counts["pictures"], REMEDIES)
     if labelled < counts["faces"]:

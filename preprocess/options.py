@@ -81,7 +81,7 @@ class TagOptions(CommonOptions):
     """A vocabulary TOML of your own; default: avatar_common/disk/vocabulary.toml."""
 
     rare: int = 50
-    """Classes with fewer faces than this are named, with the query that finds more."""
+    """Name classes with fewer faces than this, with the query that finds more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class ImportOptions(CommonOptions):
     """Set aside table rows that cannot be used (see rejects.csv) where the default is to stop."""
 
     rare: int = 50
-    """Classes with fewer faces than this are named."""
+    """Name classes with fewer faces than this."""
 
     workers: int = 0
     """Worker processes; 0 is one per core."""
@@ -135,7 +135,7 @@ class AuditOptions(CommonOptions):
     """Faces on each class's contact sheet."""
 
     rare: int = 50
-    """Classes with fewer faces than this are named, with the query that finds more."""
+    """Name classes with fewer faces than this, with the query that finds more."""
 
     seed: int = 0
     """Seed of the folds and of the faces drawn for the contact sheets."""

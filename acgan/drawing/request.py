@@ -66,7 +66,7 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
         name = name.replace("-", "_")
         if not equals and (group := _known(name, vocabulary)):
             wanted = "yes or no" if group.kind == "flag" else f"one of: {', '.join(group.classes)}"
-            raise UserError(f"--{name.replace('_', '-')} wants a value", hint=wanted)
+            raise UserError(f"--{name.replace('_', '-')} needs a value", hint=wanted)
         if name not in vocabulary.names:
             close = difflib.get_close_matches(name, vocabulary.names, n=1)
             guess = f"did you mean {close[0]}? " if close else ""

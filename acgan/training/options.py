@@ -23,19 +23,19 @@ from avatar_common.commands import DeviceOptions
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(DeviceOptions):
     data: Path | None = None
-    """The face set's folder; the workspace's newest one unless told otherwise."""
+    """The face set's folder; default: the newest in the workspace."""
 
     preset: PresetName = "small"
-    """Which row of the table of presets; see --list-presets."""
+    """The preset; --list-presets describes each."""
 
     list_presets: bool = False
     """Print every preset with its size, cost and source, then stop."""
 
     name: str | None = None
-    """The run's name; the preset's unless told otherwise."""
+    """The run's name; default: the preset's."""
 
     minutes: float | None = None
-    """Train for this long (a resumed run goes on counting); 5 when --kimg is not given either."""
+    """Train for this long, parts of a resumed run together; 5 where --kimg is not given."""
 
     kimg: float | None = None
     """Train for this many thousand pictures shown to the discriminator."""
@@ -52,7 +52,7 @@ class TrainOptions(DeviceOptions):
     (resized, antialiased)."""
 
     attributes: tuple[str, ...] = ()
-    """Learn only these attributes; all that the face set has unless told otherwise."""
+    """Learn only these attributes; default: all that the face set has."""
 
     seed: int = 0
     """Fixes weights, order of pictures and latents."""
@@ -61,7 +61,7 @@ class TrainOptions(DeviceOptions):
     """Train on labels of other pictures: a control that must fail."""
 
     batch: int | None = None
-    """Pictures per update, over all processes; the preset's unless told otherwise."""
+    """Pictures per update, over all processes; default: the preset's."""
 
     adversarial_loss: AdversarialLoss | None = None
     """Ablation: the adversarial loss."""
@@ -97,7 +97,7 @@ class TrainOptions(DeviceOptions):
     """Scale the number of channels of both nets."""
 
     compile: Literal["auto", "yes", "no"] = "auto"
-    """Compile the plain steps; auto does on CUDA."""
+    """Compile the nets; auto does on CUDA."""
 
     ticks: int = 40
     """How often in the run to draw the grid, log and checkpoint."""

@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, whether it is done, where the same command goes on."""
+"""A run's folder: what was asked, whether it is done, where the same command continues."""
 
 from __future__ import annotations
 

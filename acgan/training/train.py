@@ -89,8 +89,8 @@ def run(options: TrainOptions) -> None:
 def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:
     """Train until the budget is used or the user stops; returns what result.json holds.
 
-    A stop leaves a checkpoint, from which the same command goes on. In every process but the first
-    the result is empty: that one alone writes. Raises `UserError` for a batch that the processes
+    A stop leaves a checkpoint, from which the same command continues. Only the first process
+    writes; in the others the result is empty. Raises `UserError` for a batch that the processes
     cannot share, and after `MOST_ROLLBACKS` breakdowns.
     """
     settings, faces = plan.settings, plan.faces

@@ -41,7 +41,7 @@ EXTRAS = {
 class Command:
     """One command: its options dataclass, its handler ("module:function"), its one-line help.
 
-    `resumes`: after a stop the same command goes on; said to whoever stops it.
+    `resumes`: after a stop the same command continues; said to whoever stops it.
     """
 
     options: type[CommonOptions]
@@ -75,7 +75,7 @@ def run_handler(command: Command, options: CommonOptions) -> int:
     going_on = ""
     if command.resumes:
         without = " without --fresh" if getattr(options, "fresh", False) else ""
-        going_on = f"; the same command{without} goes on where it stopped"
+        going_on = f"; the same command{without} continues where it stopped"
     try:
         module, function = command.handler.split(":")
         getattr(importlib.import_module(module), function)(options)
@@ -148,7 +148,7 @@ def _check_values(options: type[CommonOptions], argv: Sequence[str]) -> None:
                 value = given if equals else following
                 _stop(UserError(f"--{name} is a switch and takes no value ({value!r})"))
         elif bare:
-            _stop(UserError(f"--{name} wants a value", hint=_wanted(kind)))
+            _stop(UserError(f"--{name} needs a value", hint=_wanted(kind)))
 
 
 _YES_AND_NO = ("yes", "no", "true", "false", "True", "False", "on", "off")

@@ -59,7 +59,9 @@ def no_space(path: Path) -> Unavailable:
 def check_folder(path: Path) -> None:
     """Raise `UserError` where a file lies in the way of a folder to write to."""
     if path.exists() and not path.is_dir():
-        raise UserError("a file, and a folder is needed", where=str(path), hint="give another name")
+        raise UserError(
+            "this is a file; a folder is needed", where=str(path), hint="give another name"
+        )
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -119,7 +119,7 @@ def window_codes(windows: np.ndarray) -> np.ndarray:
 def _resumed(path: Path) -> Cascade:
     if path.is_file():
         cascade = read_xml(path)
-        _log.info("going on after stage %d of %s", len(cascade.stages), path)
+        _log.info("continuing after stage %d of %s", len(cascade.stages), path)
         return cascade
     return Cascade(WINDOW_PX, all_features(), ())
 

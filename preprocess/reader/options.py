@@ -20,7 +20,7 @@ class LabelOptions(CommonOptions):
     you go and counts as a person's word."""
 
     attributes: tuple[str, ...] = ()
-    """Only these, for example hair_color; default: all that the reader reads."""
+    """Only these attributes, such as hair_color; default: all that the reader reads."""
 
     reader: Path | None = None
     """Another reader (ONNX, with its JSON beside it) in place of the shipped one."""

@@ -117,7 +117,7 @@ def train_reader(options: TrainReaderOptions) -> None:
             hint="lower --min-right, or give more --data",
         )
     if bad:
-        log.warning("left out, for they are not read well: %s", ", ".join(bad))
+        log.warning("left out because they are not read well enough: %s", ", ".join(bad))
         made["left_out"] = {name: read.pop(name) for name in bad}
         write_onnx(net.only([chosen.index(found) for found in good]), options.out)
     made["read"] = read
@@ -253,14 +253,14 @@ def _restore(path: Path, parts: Mapping[str, Any], asked: Mapping[str, str]) -> 
     try:
         state = torch.load(path, weights_only=True)
         if any(state[name] != value for name, value in asked.items()):
-            log.info("%s is of another training; starting anew", path)
+            log.info("%s belongs to another training; starting afresh", path)
             return 0
         for name, part in parts.items():
             part.load_state_dict(state[name])
     except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, ValueError):
-        log.warning("%s cannot be read; starting anew", path)
+        log.warning("%s cannot be read; starting afresh", path)
         return 0
-    log.info("going on after step %d", state["step"])
+    log.info("continuing after step %d", state["step"])
     return int(state["step"])
 
 

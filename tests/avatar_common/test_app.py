@@ -76,7 +76,7 @@ def test_only_a_command_that_resumes_says_so(
     module.handle = lambda options: raise_this(KeyboardInterrupt())  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "failing_handler", module)
     run_handler(Command(Options, "failing_handler:handle", "", resumes=resumes), Options())
-    assert ("goes on where it stopped" in capfd.readouterr().err) is resumes
+    assert ("continues where it stopped" in capfd.readouterr().err) is resumes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ def test_a_fresh_run_goes_on_without_the_option(
     monkeypatch.setitem(sys.modules, "failing_handler", module)
     command = Command(FreshOptions, "failing_handler:handle", "", resumes=True)
     run_handler(command, FreshOptions(fresh=fresh))
-    assert f"the same {line} goes on where it stopped" in capfd.readouterr().err
+    assert f"the same {line} continues where it stopped" in capfd.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,16 +138,16 @@ def test_did_you_mean(arguments: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("package", "arguments", "message"),
     [
-        ("crawler", "fetch --limit", "--limit wants a value (a whole number)"),
-        ("crawler", "plan --tags --dry-run", "--tags wants a value (a text)"),
-        ("crawler", "fetch --timeout= --dry-run", "--timeout wants a value (a number)"),
+        ("crawler", "fetch --limit", "--limit needs a value (a whole number)"),
+        ("crawler", "plan --tags --dry-run", "--tags needs a value (a text)"),
+        ("crawler", "fetch --timeout= --dry-run", "--timeout needs a value (a number)"),
         ("crawler", "fetch --dry-run --kind", "one of: auto, danbooru, moebooru, gelbooru"),
         ("crawler", "fetch --rating --dry-run", "or several, with spaces between"),
-        ("crawler", "forget --tag", "--tag wants a value"),
+        ("crawler", "forget --tag", "--tag needs a value"),
         ("crawler", "fetch --quiet yes --dry-run", "--quiet is a switch and takes no value"),
         ("crawler", "fetch --dry-run=no", "--dry-run is a switch and takes no value"),
-        ("preprocess", "tag --vocabulary --dry-run", "--vocabulary wants a value (a path)"),
-        ("demo", "--workspace", "--workspace wants a value (a path)"),
+        ("preprocess", "tag --vocabulary --dry-run", "--vocabulary needs a value (a path)"),
+        ("demo", "--workspace", "--workspace needs a value (a path)"),
     ],
 )
 def test_an_option_without_its_value(

@@ -322,7 +322,7 @@ def test_train_reader_goes_on_where_it_stopped(
     assert not asked.out.exists()
     with caplog.at_level("INFO"):
         train_reader(asked)
-    assert "going on after step 5" in caplog.text
+    assert "continuing after step 5" in caplog.text
     assert len(calls) == 6 + 15
 
     # What is not read well enough costs no second training.

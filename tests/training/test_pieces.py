@@ -135,11 +135,11 @@ def test_wrong_attributes_are_named() -> None:
         parse_attributes(["hair_color=any"], VOCABULARY)
     with pytest.raises(UserError, match="one of: red, green, blue"):
         parse_attributes(["hair_color=pink"], VOCABULARY)
-    with pytest.raises(UserError, match=r"--smile wants a value \(yes or no\)"):
+    with pytest.raises(UserError, match=r"--smile needs a value \(yes or no\)"):
         parse_attributes(["smile"], VOCABULARY)
-    with pytest.raises(UserError, match=r"--hair-color wants a value \(one of: red, green, blue\)"):
+    with pytest.raises(UserError, match=r"--hair-color needs a value \(one of: red, green, blue\)"):
         parse_attributes(["hair_color"], VOCABULARY)
-    with pytest.raises(UserError, match=r"--open-mouth wants a value \(yes or no\)"):
+    with pytest.raises(UserError, match=r"--open-mouth needs a value \(yes or no\)"):
         parse_attributes(["open_mouth"], VOCABULARY.only(["hair_color"]))
 
 

@@ -109,7 +109,7 @@ def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
     before = load_newest_checkpoint(plan.path / "checkpoints")["ledger"]["nimg"]
     assert 0 < before < 640
     resumed = make_plan(options(workspace, kimg=0.64))
-    assert resumed.path == plan.path, "the same command goes on with the newest run"
+    assert resumed.path == plan.path, "the same command continues with the newest run"
     training.train(resumed, CPU, training.World())
     assert_same(straight, plan.path)
 
