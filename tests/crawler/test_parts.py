@@ -228,7 +228,7 @@ def test_every_choice_of_tags_has_its_own_cursor() -> None:
 @pytest.mark.parametrize(
     ("options", "what"),
     [({"also": ("a",), "without": ("a",)}, "in --also and in --without"),
-     ({"also": ("-a",)}, "--also: '-a' is no tag"), ({"also": ("order:score",)}, "post id"),
+     ({"also": ("-a",)}, "--also: '-a' is not a tag"), ({"also": ("order:score",)}, "post id"),
      ({"tags": "x"}, "--site"), ({"site": "https://unknown.example"}, "--kind"),
      ({"site": SITE, "tags": "order:score"}, "post id"), ({"site": "ftp://x"}, "not the root"),
      ({"site": "https://u:p@x.example", "kind": "danbooru"}, "not the root"),
