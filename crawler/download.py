@@ -105,46 +105,8 @@ def download(task: Task, client: Client, store: Store, policy: Policy) -> Outcom
     if task.md5 is not None and task.variant == "original" and (found := store.find(task.md5)):
         return _done(task, store, *found, found[0].stat().st_size, 0)
     part = store.parts / f"{hashlib.sha256(task.key.encode()).hexdigest()[:32]}.part"
-    fetched = attempt = 0
-    strange: Counter[str] = Counter()
     try:
-        while True:
-            digest, words, header = "", "", None
-            try:
-                digest, size = _fetch(task.url, client, part, policy.max_file_bytes)
-                fetched += size
-                with part.open("rb") as file:
-                    header = read_header(file)
-                    right = task.variant == "original" and task.md5 == digest
-                    other = (
-                        None if right else what_arrived(file, header, task.variant, task.expected)
-                    )
-                if other is None:
-                    return _checked(task, store, policy, part, header, digest, size, fetched)
-                reason, words = other
-                strange[digest] += 1
-                if reason == MISMATCH and strange[digest] < TIMES_TO_BELIEVE:
-                    reason = UNCONFIRMED
-            except PassingFault as passing:
-                reason, fault = str(passing), passing
-            else:
-                fault = PassingFault(reason)
-            if attempt >= client.retries or strange[digest] >= TIMES_TO_BELIEVE:
-                picture = digest if header else ""
-                return Outcome(
-                    task, "failed", reason, fetched_bytes=fetched, digest=picture, words=words
-                )
-            client.back_off(attempt, fault)
-            attempt += 1
-    except Refused as refusal:
-        reason = f"http {refusal.status}" if refusal.status >= 400 else str(refusal)[:80]
-        words = "" if str(refusal) == reason else str(refusal)[:200]
-        if reason != "too large":
-            return Outcome(task, "failed", reason, fetched_bytes=fetched, words=words)
-        # Where the listing promised less, something else has come.
-        if task.expected.size:
-            return Outcome(task, "failed", LARGER, fetched_bytes=fetched)
-        return Outcome(task, "skipped", reason, fetched_bytes=fetched)
+        return _Fetching(task, client, store, policy, part).outcome()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise no_space(part) from error
@@ -152,6 +114,77 @@ def download(task: Task, client: Client, store: Store, policy: Policy) -> Outcom
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+class _Fetching:
+    """The tries at one file: until it is right, believed to be wrong, or was asked for enough."""
+
+    def __init__(
+        self, task: Task, client: Client, store: Store, policy: Policy, part: Path
+    ) -> None:
+        self._task, self._client, self._store, self._policy = task, client, store, policy
+        self._part = part
+        self._fetched = 0
+        self._strange: Counter[str] = Counter()
+
+    def outcome(self) -> Outcome:
+        """How it ended, once that is certain."""
+        attempt = 0
+        while True:
+            try:
+                outcome, certain = self._once()
+                fault = PassingFault(outcome.reason or "")
+            except PassingFault as passing:
+                outcome, certain, fault = self._failed(str(passing)), False, passing
+            except Refused as refusal:
+                return self._refused(refusal)
+            if certain or attempt >= self._client.retries:
+                return outcome
+            self._client.back_off(attempt, fault)
+            attempt += 1
+
+    def _once(self) -> tuple[Outcome, bool]:
+        """Fetch and look: how it would end with this file, and whether that is certain."""
+        task, policy = self._task, self._policy
+        digest, size = _fetch(task.url, self._client, self._part, policy.max_file_bytes)
+        self._fetched += size
+        with self._part.open("rb") as file:
+            header = read_header(file)
+            right = task.variant == "original" and task.md5 == digest
+            other = None if right else what_arrived(file, header, task.variant, task.expected)
+        if other is None:
+            return self._checked(header, digest, size), True
+        reason, words = other
+        self._strange[digest] += 1
+        believed = self._strange[digest] >= TIMES_TO_BELIEVE
+        if reason == MISMATCH and not believed:
+            reason = UNCONFIRMED
+        return self._failed(reason, digest=digest if header else "", words=words), believed
+
+    def _checked(self, header: Header | None, digest: str, size: int) -> Outcome:
+        """Keep a file that is what the site means by it, if it is wanted."""
+        task, store, policy = self._task, self._store, self._policy
+        if header is None:
+            return Outcome(task, "skipped", "not a picture", fetched_bytes=self._fetched)
+        if header.width * header.height > policy.max_pixels:
+            return Outcome(task, "skipped", "too many pixels", fetched_bytes=self._fetched)
+        path = store.keep(self._part, digest, header.ext)
+        done = _done(task, store, path, header, size, self._fetched)
+        return done if digest == task.md5 else replace(done, digest=digest)
+
+    def _refused(self, refusal: Refused) -> Outcome:
+        reason = f"http {refusal.status}" if refusal.status >= 400 else str(refusal)[:80]
+        if reason != "too large":
+            return self._failed(reason, words="" if str(refusal) == reason else str(refusal)[:200])
+        # Where the listing promised less, something else has come.
+        if self._task.expected.size:
+            return self._failed(LARGER)
+        return Outcome(self._task, "skipped", reason, fetched_bytes=self._fetched)
+
+    def _failed(self, reason: str, digest: str = "", words: str = "") -> Outcome:
+        return Outcome(
+            self._task, "failed", reason, fetched_bytes=self._fetched, digest=digest, words=words
+        )
 
 
 def _fetch(url: str, client: Client, part: Path, max_bytes: int) -> tuple[str, int]:
@@ -180,25 +213,6 @@ def _brisk(chunks: Iterator[bytes], started: float) -> Iterator[bytes]:
         if seconds > LONGEST_FILE_S and size < SLOWEST_BYTES_PER_S * seconds:
             raise PassingFault("timeout")
         yield chunk
-
-
-def _checked(
-    task: Task,
-    store: Store,
-    policy: Policy,
-    part: Path,
-    header: Header | None,
-    digest: str,
-    size: int,
-    fetched: int,
-) -> Outcome:
-    if header is None:
-        return Outcome(task, "skipped", "not a picture", fetched_bytes=fetched)
-    if header.width * header.height > policy.max_pixels:
-        return Outcome(task, "skipped", "too many pixels", fetched_bytes=fetched)
-    path = store.keep(part, digest, header.ext)
-    done = _done(task, store, path, header, size, fetched)
-    return done if digest == task.md5 else replace(done, digest=digest)
 
 
 def _done(task: Task, store: Store, path: Path, header: Header, size: int, fetched: int) -> Outcome:

@@ -256,10 +256,7 @@ class _Crawl:
                     listing = False
                 case error:
                     listing, listing_error = False, error
-            if len(self._ended) >= COMMIT_EVERY or (
-                self._ended and time.monotonic() - self._committed_at > COMMIT_INTERVAL_S
-            ):
-                self._commit()
+            self._commit_if_due()
         self._commit()
         if listing_error is not None:
             raise listing_error
@@ -322,6 +319,11 @@ class _Crawl:
                 # What others like it would show is not known any more; the next run will see.
                 if not (outcome.digest or is_final(outcome)):
                     self._ended.append(outcome)
+
+    def _commit_if_due(self) -> None:
+        waited = time.monotonic() - self._committed_at
+        if len(self._ended) >= COMMIT_EVERY or (self._ended and waited > COMMIT_INTERVAL_S):
+            self._commit()
 
     def _commit(self) -> None:
         ended, self._ended = self._ended, []

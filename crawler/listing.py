@@ -104,36 +104,43 @@ class Lister:
         attempt = empty = 0
         answers: Counter[int] = Counter()
         while True:
-            body = b""
+            times = 0
             try:
                 body = self._client.listing(query.root + request.path, params, basic)
                 answers[hash(body)] += 1
+                times = answers[hash(body)]
                 page = kind.parse(body, query.root, form)
-                fault: Exception | None = None
-                if page.damaged or page.cut or (page.malformed and not page.posts):
-                    if self._believed_as_it_is(page, answers[hash(body)], attempt):
-                        return page
-                    fault = BadAnswer(f"an answer with {page.malformed} unreadable rows")
-                    if page.cut:
-                        fault = BadAnswer("an answer that breaks off")
+                fault: Exception | None = self._fault(page, times, attempt)
             except (PassingFault, BadAnswer) as passing:
                 fault = passing
             except Refused as refusal:
                 raise self._refused(refusal, request.path) from None
             if fault is not None:
-                words = str(fault) if isinstance(fault, BadAnswer) else ""
-                if words and wants_key(words):
-                    self._wants_key = self._key_error(words, request.path)
-                    raise _Closed(self._without_secret(fault), self._wants_key)
-                standing = words and answers[hash(body)] >= SAME_WORDS_TO_BELIEVE
-                if standing or attempt >= self._client.retries:
-                    raise self._gave_up(fault, request.path, attempt + 1) from None
-                self._client.back_off(attempt, fault)
+                self._wait(fault, request.path, times, attempt)
                 attempt += 1
-                continue
-            if page.posts or self._believed(page, empty := empty + 1):
+            elif page.posts or _is_doubtful(page) or self._believed(page, empty := empty + 1):
                 return page
-            self._client.back_off(min(empty, 2) - 1, PassingFault("empty page"))
+            else:
+                self._client.back_off(min(empty, 2) - 1, PassingFault("empty page"))
+
+    def _fault(self, page: Page, times: int, attempt: int) -> BadAnswer | None:
+        """Why a page is asked for again; None where it is taken as it is."""
+        if not _is_doubtful(page) or self._believed_as_it_is(page, times, attempt):
+            return None
+        if page.cut:
+            return BadAnswer("an answer that breaks off")
+        return BadAnswer(f"an answer with {page.malformed} unreadable rows")
+
+    def _wait(self, fault: Exception, path: str, times: int, attempt: int) -> None:
+        """Wait before the next try; `times` the same answer came. Raises where none will help."""
+        words = str(fault) if isinstance(fault, BadAnswer) else ""
+        if words and wants_key(words):
+            self._wants_key = self._key_error(words, path)
+            raise _Closed(self._without_secret(fault), self._wants_key)
+        standing = words and times >= SAME_WORDS_TO_BELIEVE
+        if standing or attempt >= self._client.retries:
+            raise self._gave_up(fault, path, attempt + 1)
+        self._client.back_off(attempt, fault)
 
     def _believed_as_it_is(self, page: Page, times: int, attempt: int) -> bool:
         """Whether a damaged page is taken: it came twice like this, or was asked for enough.
@@ -192,6 +199,11 @@ class Lister:
                 )
             case _:
                 return UserError(said, where=where)
+
+
+def _is_doubtful(page: Page) -> bool:
+    """Whether part of a page is missing or unreadable."""
+    return page.damaged or page.cut or (page.malformed > 0 and not page.posts)
 
 
 class _Closed(Exception):
@@ -256,17 +268,7 @@ def _descend(
         low = above[-1].post_id if above and len(above) == len(posts) else floor + 1
         if budget == 0 and new:
             low = new[-1].post_id
-        spans = progress.spans.copy()
-        if below is None:
-            high = credible_top([post.post_id for post in posts]) or low
-            for wild in above[: above[0].post_id > high]:
-                spans.add(wild.post_id, wild.post_id)
-        else:
-            high = below - 1
-        for start, end in _outside(page.gaps, min(low, high), high):
-            spans.add(start, end)
-        if len(spans) > MOST_RANGES:
-            spans.add(min(low, high), high)
+        spans = _with_page(progress.spans, page, above, low, below)
         below = spans.below(low)
         newer_than = spans.top if progress.newer_than is None else progress.newer_than
         progress = Progress(spans, progress.listed + len(new), newer_than)
@@ -282,6 +284,24 @@ def _descend(
             hint="is this the right --kind?",
         )
     return progress
+
+
+def _with_page(
+    known: Spans, page: Page, above: Sequence[Post], low: int, below: int | None
+) -> Spans:
+    """The spans with what a page listed: from `low` up to the bound `below`, or its own top."""
+    spans = known.copy()
+    if below is None:
+        high = credible_top([post.post_id for post in page.posts]) or low
+        for wild in above[: above[0].post_id > high]:
+            spans.add(wild.post_id, wild.post_id)
+    else:
+        high = below - 1
+    for start, end in _outside(page.gaps, min(low, high), high):
+        spans.add(start, end)
+    if len(spans) > MOST_RANGES:
+        spans.add(min(low, high), high)
+    return spans
 
 
 def _outside(

@@ -64,6 +64,10 @@ class Policy:
         names = {name.lower() for names in post.tags.values() for name in names}
         if missing := [tag for tag in self.also if not fnmatch.filter(names, _pattern(tag))]:
             return f"not tagged {missing[0]}"
+        return self._file_refusal(post)
+
+    def _file_refusal(self, post: Post) -> str | None:
+        """What is wrong with the file, or None."""
         if post.deleted:
             return "deleted"
         if post.file_url is None:
