@@ -16,7 +16,8 @@ from avatar_common.errors import UserError
 from preprocess.archive import DRIVE, Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
 from preprocess.face_set import RejectRow
-from preprocess.label_tables import UNKNOWN_WORDS, LabelRow, OnBadRow, read_table, read_value
+from preprocess.label_tables import LabelRow, OnBadRow, read_table
+from preprocess.label_values import UNKNOWN_WORDS, read_value
 from preprocess.options import ImportOptions
 
 log = logging.getLogger(__name__)
@@ -49,19 +50,6 @@ def read_entries(
     table and row for the first row that cannot be used; with `skip_bad_rows` such rows go to
     `rejects` instead.
     """
-    set_aside = 0
-
-    def on_bad_row(error: UserError) -> None:
-        nonlocal set_aside
-        if not options.skip_bad_rows:
-            hint = f"{error.hint}; " if error.hint else ""
-            hint += "--skip-bad-rows sets it aside"
-            raise UserError(error.what, where=error.where, hint=hint)
-        set_aside += 1
-        if set_aside <= MOST_NAMED:
-            log.warning("%s", error)
-        rejects.append((plain_text(error.where or ""), "", "", "bad row", plain_text(error.what)))
-
     pictures = [name for name in source.names if _suffix(name) in SUFFIXES]
     if not pictures:
         raise UserError("holds no picture", where=str(source.path))
@@ -72,31 +60,18 @@ def read_entries(
         return vocabulary, read_class_folders(source, pictures, options.group, vocabulary)
     finder = PictureFinder(pictures, source.aliases)
     entries: dict[str, Entry] = {}
+    bad_rows = BadRows(rejects, options.skip_bad_rows)
     for table in tables:
         where = f"{source.path}: {table}" if source.path.is_file() else str(source.path / table)
         data = source.read(table)
         if _is_stylegan(table, data):
-            vocabulary, rows = stylegan_rows(data, where, on_bad_row)
+            vocabulary, rows = stylegan_rows(data, where, bad_rows)
         else:
-            rows = read_table(data, where, vocabulary, on_bad_row, options.encoding)
-        unfound: list[UserError] = []
-        for row in rows:
-            try:
-                picture = finder.find(row, str(PurePosixPath(table).parent))
-            except UserError as missing:
-                unfound.append(missing)
-                continue
-            entry = Entry(picture, row.values, plain_text(row.group))
-            if entries.setdefault(picture, entry) != entry:
-                on_bad_row(UserError(f"{row.picture!r} has a row already", where=row.where))
-        for place, error in enumerate(unfound):
-            others = len(unfound) - 1 if place == 0 else 0
-            more = f" and {others} more rows find none" if others else ""
-            on_bad_row(UserError(error.what + more, where=error.where, hint=error.hint))
+            rows = read_table(data, where, vocabulary, bad_rows, options.encoding)
+        _add_entries(entries, rows, finder, table, bad_rows)
     if not entries:
         raise UserError("no row of the table can be used", where=str(source.path))
-    if set_aside > MOST_NAMED:
-        log.warning("%d rows in all are set aside: see rejects.csv", set_aside)
+    bad_rows.sum_up()
     bare = [picture for picture in pictures if picture not in entries]
     if bare:
         log.warning(
@@ -107,6 +82,54 @@ def read_entries(
             plain_text(bare[0]),
         )
     return vocabulary, [*entries.values(), *(Entry(picture, {}) for picture in bare)]
+
+
+class BadRows:
+    """What happens to rows that cannot be used: the first ends the import, or all are set aside."""
+
+    def __init__(self, rejects: list[RejectRow], skip: bool) -> None:
+        self._rejects, self._skip = rejects, skip
+        self._count = 0
+
+    def __call__(self, error: UserError) -> None:
+        if not self._skip:
+            hint = f"{error.hint}; " if error.hint else ""
+            hint += "--skip-bad-rows sets it aside"
+            raise UserError(error.what, where=error.where, hint=hint)
+        self._count += 1
+        if self._count <= MOST_NAMED:
+            log.warning("%s", error)
+        row = (plain_text(error.where or ""), "", "", "bad row", plain_text(error.what))
+        self._rejects.append(row)
+
+    def sum_up(self) -> None:
+        """Say how many there were, where not each was named."""
+        if self._count > MOST_NAMED:
+            log.warning("%d rows in all are set aside: see rejects.csv", self._count)
+
+
+def _add_entries(
+    entries: dict[str, Entry],
+    rows: Sequence[LabelRow],
+    finder: PictureFinder,
+    table: str,
+    on_bad_row: OnBadRow,
+) -> None:
+    """Add what the rows of a table say, by picture."""
+    unfound: list[UserError] = []
+    for row in rows:
+        try:
+            picture = finder.find(row, str(PurePosixPath(table).parent))
+        except UserError as missing:
+            unfound.append(missing)
+            continue
+        entry = Entry(picture, row.values, plain_text(row.group))
+        if entries.setdefault(picture, entry) != entry:
+            on_bad_row(UserError(f"{row.picture!r} has a row already", where=row.where))
+    for place, error in enumerate(unfound):
+        others = len(unfound) - 1 if place == 0 else 0
+        more = f" and {others} more rows find none" if others else ""
+        on_bad_row(UserError(error.what + more, where=error.where, hint=error.hint))
 
 
 def _suffix(name: str) -> str:

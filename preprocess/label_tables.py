@@ -15,6 +15,20 @@ from typing import Any
 
 from avatar_common.disk.vocabulary import Group, Vocabulary
 from avatar_common.errors import UserError
+from preprocess.label_values import (
+    MINUS_ONE,
+    NO,
+    TAG_COUNT,
+    TWO_COLOURS,
+    YES,
+    TagReader,
+    counted_tags,
+    flag,
+    plain_number,
+    read_value,
+    tag_reader,
+    two_colours,
+)
 from preprocess.table_text import Row, check_cell, decode_text, read_rows
 
 log = logging.getLogger(__name__)
@@ -52,14 +66,6 @@ COLUMN_GROUPS = {
     "eyeglasses": "glasses",
     "wearing_hat": "hat",
 }
-YES, NO = frozenset(("1", "yes", "true", "y", "t")), frozenset(("0", "no", "false", "n", "f"))
-UNKNOWN_WORDS = frozenset(("", "unknown", "<unk>", "unk", "?", "nan", "na", "n/a", "none", "null"))
-MINUS_ONE = "-1"
-"""CelebA's "no"; an unknown where the table has another no, and for whatever is no flag."""
-_WHOLE_NUMBER = re.compile(r"^(-?\d+)[.,]0*$")  # how pandas and spreadsheets may write 0 and 1
-_TAG_SUFFIX = {"hair_color": "_hair", "eye_color": "_eyes", "hair_length": "_hair"}
-_TWO_COLOURS = re.compile(r"^(?P<hair>\S.*?)[ _]hair[ ,]+(?P<eyes>\S.*?)[ _]eyes$", re.IGNORECASE)
-_TAG_COUNT = re.compile(r"^.+?:\d+$")
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,6 @@ class Named:
 
 
 OnBadRow = Callable[[UserError], None]
-TagReader = Callable[[str], dict[str, str]]
 
 
 def read_table(
@@ -110,7 +115,7 @@ def read_table(
     table = read_rows(text, where, lambda name: _is_known(name, vocabulary))
     if not table:
         raise UserError("the table is empty", where=where)
-    if len(table[0].cells) > 1 and _TWO_COLOURS.match(table[0].cells[1].strip()):
+    if len(table[0].cells) > 1 and TWO_COLOURS.match(table[0].cells[1].strip()):
         return list(_two_colour_rows(table, rows, vocabulary))
     named = list(_header_rows(table, rows, vocabulary))
     return list(_named_rows(named, rows, vocabulary, table[0].line))
@@ -159,27 +164,17 @@ def _two_colour_rows(table: list[Row], rows: Rows, vocabulary: Vocabulary) -> It
             if len(cells) != 2 or not check_cell(cells[0]):
                 shown = ",".join(cells)[:60]
                 raise UserError(f"{shown!r} is not of the form id,<hair> hair <eyes> eyes")
-            values = _two_colours(check_cell(cells[1]), vocabulary)
+            values = two_colours(check_cell(cells[1]), vocabulary)
         except UserError as error:
             rows.bad(row.line, error)
             continue
         yield LabelRow(check_cell(cells[0]), values, rows.where(row.line))
 
 
-def _two_colours(cell: str, vocabulary: Vocabulary) -> dict[str, str]:
-    match = _TWO_COLOURS.match(cell)
-    if match is None:
-        raise UserError(f"{cell[:60]!r} is not of the form <hair> hair <eyes> eyes")
-    return {
-        "hair_color": read_value(vocabulary.group("hair_color"), match["hair"]),
-        "eye_color": read_value(vocabulary.group("eye_color"), match["eyes"]),
-    }
-
-
 def _is_tag_counts(line: str) -> bool:
     number, comma, tags = line.partition(",")
     return bool(comma and number and tags) and all(
-        map(_TAG_COUNT.match, tags.strip("\t").split("\t"))
+        map(TAG_COUNT.match, tags.strip("\t").split("\t"))
     )
 
 
@@ -193,19 +188,11 @@ def _tag_count_rows(text: str, rows: Rows, vocabulary: Vocabulary) -> Iterator[L
             name = check_cell(number)
             if not name:
                 raise UserError("the row names no picture")
-            values = vocabulary.read_tags(_counted_tags(tags))
+            values = vocabulary.read_tags(counted_tags(tags))
         except UserError as error:
             rows.bad(line, error)
             continue
         yield LabelRow(name, values, rows.where(line))
-
-
-def _counted_tags(cell: str) -> list[str]:
-    entries = [entry for entry in cell.split("\t") if entry.strip()]
-    bad = [entry for entry in entries if not _TAG_COUNT.match(entry)]
-    if bad:
-        raise UserError(f"{bad[0][:60]!r} is not of the form tag:count")
-    return [entry.rpartition(":")[0].strip().replace(" ", "_") for entry in entries]
 
 
 def _header_rows(table: list[Row], rows: Rows, vocabulary: Vocabulary) -> Iterator[Named]:
@@ -312,45 +299,49 @@ def _named_rows(
     read_tags: TagReader = lambda cell: {}  # noqa: E731
     if tag_column is not None:
         filled = (row.cells.get(tag_column, "").strip() for row in named)
-        read_tags = _tag_reader(next(filter(None, filled), ""), vocabulary)
+        read_tags = tag_reader(next(filter(None, filled), ""), vocabulary)
+    found = Columns(file_column, tag_column or "", tuple(tags), holding, minus_one, read_tags)
     for row in named:
         try:
             picture = check_cell(row.cells.get(file_column, ""))
             if not picture:
                 raise UserError("the row names no picture")
-            values = read_tags(check_cell(row.cells.get(tag_column or "", "")))
-            yes = [name for name in tags if _flag(row.cells.get(name, ""), name, "") == "1"]
-            for group in vocabulary if tags else ():
-                if group.kind == "one_of":
-                    values[group.name] = group.read(frozenset(yes), thorough=False)
-            for name, group in holding.items():
-                cell = check_cell(row.cells.get(name, ""))
-                if _plain_number(cell) == MINUS_ONE:
-                    cell = minus_one if group.kind == "flag" else ""
-                values[group.name] = read_value(group, cell) or values.get(group.name, "")
+            values = found.values_of(row.cells, vocabulary)
         except UserError as error:
             rows.bad(row.line, error)
             continue
         yield LabelRow(picture, values, rows.where(row.line), row.cells.get("group", ""))
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what: the file, a list of tags, one tag each, an attribute each."""
+
+    file: str
+    tag_list: str
+    tags: tuple[str, ...]
+    attributes: Mapping[str, Group]
+    minus_one: str
+    """What -1 means of a flag."""
+    read_tags: TagReader
+
+    def values_of(self, cells: Mapping[str, str], vocabulary: Vocabulary) -> dict[str, str]:
+        """The classes that a row names. Raises `UserError` for a cell that cannot be read."""
+        values = self.read_tags(check_cell(cells.get(self.tag_list, "")))
+        yes = frozenset(name for name in self.tags if flag(cells.get(name, ""), name, "") == "1")
+        for group in vocabulary if self.tags else ():
+            if group.kind == "one_of":
+                values[group.name] = group.read(yes, thorough=False)
+        for name, group in self.attributes.items():
+            cell = check_cell(cells.get(name, ""))
+            if plain_number(cell) == MINUS_ONE:
+                cell = self.minus_one if group.kind == "flag" else ""
+            values[group.name] = read_value(group, cell) or values.get(group.name, "")
+        return values
+
+
 def _flags(holding: Mapping[str, Group]) -> list[str]:
     return [name for name, group in holding.items() if group.kind == "flag"]
-
-
-def _plain_number(cell: str) -> str:
-    """1 for 1.0 and 1,0: how pandas and spreadsheets may write a yes."""
-    return _WHOLE_NUMBER.sub(r"\1", cell.strip().lower())
-
-
-def _flag(cell: str, name: str, minus_one: str) -> str:
-    """A yes/no cell as "1", "0" or "" (unknown). Raises `UserError` for anything else."""
-    value = _plain_number(check_cell(cell))
-    if value in YES | NO:
-        return "1" if value in YES else "0"
-    if value == MINUS_ONE or value in UNKNOWN_WORDS:
-        return minus_one if value == MINUS_ONE else ""
-    raise UserError(f"{name} is a yes or no, not {cell[:40]!r}", hint="1, 0, or empty for unknown")
 
 
 def _label_columns(names: Iterable[str], where: str, vocabulary: Vocabulary) -> dict[str, Group]:
@@ -376,7 +367,7 @@ def _no_attribute(where: str, columns: Iterable[str], vocabulary: Vocabulary) ->
 
 def _meaning_of_minus_one(named: list[Named], flags: Iterable[str], table: str) -> str:
     """What -1 says of a flag: "0" in a table whose only no it is, else "", unknown."""
-    found = {_plain_number(row.cells.get(name, "")) for row in named for name in flags}
+    found = {plain_number(row.cells.get(name, "")) for row in named for name in flags}
     if MINUS_ONE not in found:
         return ""
     if found & NO:
@@ -390,41 +381,3 @@ def _meaning_of_minus_one(named: list[Named], flags: Iterable[str], table: str) 
         where=table,
         hint="write 0 for no, and leave unknown cells empty",
     )
-
-
-def _tag_reader(example: str, vocabulary: Vocabulary) -> TagReader:
-    """How to read the cells of a tag column, told by the first that is not empty."""
-    if _TWO_COLOURS.match(example) and not example.startswith("1"):
-        return lambda cell: _two_colours(cell, vocabulary) if cell else {}
-    if example and all(map(_TAG_COUNT.match, example.split("\t"))) and "\t" in example:
-        return lambda cell: vocabulary.read_tags(_counted_tags(cell))
-    separator = "," if "," in example else None
-    return lambda cell: vocabulary.read_tags(
-        tag.strip().replace(" ", "_") for tag in cell.split(separator)
-    )
-
-
-def read_value(group: Group, cell: str) -> str:
-    """The class that a cell names: a class, a booru tag behind one, or a tag's first word.
-
-    Unknown words and tags that leave the group open ("bicolored") give "". Raises `UserError` for
-    anything else.
-    """
-    value = " ".join(cell.lower().split())
-    if len(value) > 1 and value[0] == value[-1] == "'":
-        value = value[1:-1].strip()
-    for name in group.classes:
-        if value == name.lower():
-            return name
-    if value in UNKNOWN_WORDS:
-        return ""
-    if group.kind == "flag" and (number := _plain_number(value)) in YES | NO:
-        return "1" if number in YES else "0"
-    tag = value.replace(" ", "_")
-    spelled = {tag, tag + _TAG_SUFFIX.get(group.name, "")}
-    if spelled & group.ambiguous:
-        return ""
-    for name in group.classes:
-        if spelled & set(group.tags.get(name, ())):
-            return name
-    return group.classes[group.index_of(value)]

@@ -121,14 +121,9 @@ def _holds(post: BooruPost, term: str, ratings: Mapping[str, tuple[str, ...]]) -
     match name if colon else "":
         case "rating":
             return any(word in ratings[post.rating] for word in value.split(","))
-        case "id":
-            return _in_range(post.post_id, value)
-        case "width":
-            return _in_range(post.width, value)
-        case "height":
-            return _in_range(post.height, value)
-        case "score":
-            return _in_range(post.score, value)
+        case "id" | "width" | "height" | "score":
+            number = post.post_id if name == "id" else getattr(post, name)
+            return _in_range(number, value)
         case "md5":
             return post.md5 in value.split(",")
         case "ext" | "filetype":

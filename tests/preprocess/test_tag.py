@@ -5,7 +5,7 @@ import pytest
 from avatar_common.disk.faces import FaceRow
 from avatar_common.disk.vocabulary import Group, load_vocabulary
 from avatar_common.errors import UserError
-from preprocess.label_tables import read_value
+from preprocess.label_values import read_value
 from preprocess.tag import crawl_query, face_labels, rare_classes
 
 VOCABULARY = load_vocabulary()
