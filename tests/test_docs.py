@@ -67,6 +67,7 @@ def commands_in(text: str) -> list[list[str]]:
 def run_command(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Run `python -m ARGUMENTS` in this process; it must not fail."""
     monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.delitem(sys.modules, f"{arguments[0]}.__main__", raising=False)  # or runpy warns
     with pytest.raises(SystemExit) as stop:
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=False)
     assert stop.value.code in (0, None), arguments

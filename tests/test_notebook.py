@@ -12,7 +12,7 @@ from tests.notebook import run_notebook
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "docs" / "faces-to-avatars.ipynb"
-MOST_BYTES = 1_000_000
+MOST_BYTES = 500_000
 
 
 def pictures_in(content: dict[str, Any]) -> int:
