@@ -2,6 +2,7 @@
 
 from acgan.doctor import DoctorOptions
 from acgan.drawing.options import (
+    EditOptions,
     ExportOptions,
     GenerateOptions,
     InterpolateOptions,
@@ -22,6 +23,9 @@ COMMANDS = {
     "generate": Command(GenerateOptions, "acgan.drawing.generate:run", "Draw avatars to order."),
     "vary": Command(
         VaryOptions, "acgan.drawing.variations:run", "Draw more like an earlier one, or change it."
+    ),
+    "edit": Command(
+        EditOptions, "acgan.drawing.editing:run", "Change hair or eye colour in your own picture."
     ),
     "traverse": Command(
         TraverseOptions, "acgan.drawing.traverse:run", "Vary one latent number or attribute."

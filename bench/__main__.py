@@ -6,6 +6,7 @@ from bench.options import (
     CropOptions,
     DetectorPicturesOptions,
     DrawnFacesOptions,
+    EditOptions,
     EvalOptions,
     FacesOptions,
     GenerateOptions,
@@ -22,6 +23,9 @@ COMMANDS = {
     ),
     "drawn-faces": Command(
         DrawnFacesOptions, "bench.drawn_faces:run", "Drawn characters as a labelled face set."
+    ),
+    "edit": Command(
+        EditOptions, "bench.edit:run", "Other hair and eyes in held-out faces: do they show?"
     ),
     "faces": Command(FacesOptions, "bench.faces:run", "A face detector's recall on given boxes."),
     "generate": Command(

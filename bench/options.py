@@ -87,6 +87,26 @@ class DrawnFacesOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EditOptions(CommonOptions):
+    """Change hair and eye colour of held-out faces; judges that had no part in it look on."""
+
+    data: Path
+    """The face set that the model was trained on."""
+
+    snapshot: Path | None = None
+    """A shipped model's name, a run or a snapshot; the workspace's newest, else the one shipped."""
+
+    count: int = 100
+    """How many held-out faces."""
+
+    sheet: Path | None = None
+    """Write faces and edits side by side to this PNG."""
+
+    seed: int = 0
+    """Which faces, and which colours are asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalOptions(CommonOptions):
     data: Path | None = None
     """A face set; without one, faces are drawn."""

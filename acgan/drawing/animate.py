@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from acgan.drawing.enlarge import MOST_SIDE_PX, resize
+from acgan.drawing.enlarge import resize
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
 
@@ -43,14 +43,8 @@ def fitting_scale(width: int, at_least_px: int) -> int:
 
 
 def enlarge(pictures: Pictures, scale: int) -> list[Image.Image]:
-    """Pictures uint8 [N,H,W,3] enlarged: single faces with detail, sheets smoothly."""
-    height, width = pictures.shape[1] * scale, pictures.shape[2] * scale
-    images = [Image.fromarray(picture) for picture in pictures]
-    if scale == 1:
-        return images
-    if height == width <= MOST_SIDE_PX:
-        return [resize(image, width) for image in images]
-    return [image.resize((width, height), Image.Resampling.BICUBIC) for image in images]
+    """Faces uint8 [N,S,S,3] enlarged with detail, each on its own."""
+    return [resize(Image.fromarray(p), p.shape[1] * scale) for p in pictures]
 
 
 def gif_bytes(images: Sequence[Image.Image], fps: int, recipe: Mapping[str, Any] | None) -> bytes:
@@ -76,9 +70,9 @@ def _quantize(image: Image.Image) -> Image.Image:
     return image.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
-def there_and_back(pictures: Pictures) -> Pictures:
+def there_and_back(frames: Sequence[Image.Image]) -> list[Image.Image]:
     """The frames, then the way back, so that an endless loop has no jump."""
-    return np.concatenate([pictures, pictures[-2:0:-1]])
+    return [*frames, *frames[-2:0:-1]]
 
 
 def write_mp4(path: Path, images: Sequence[Image.Image], fps: int) -> bool:

@@ -12,15 +12,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from PIL import Image
 
 from acgan.devices import choose_device
 from acgan.drawing.ask import ask, check_seed
 from acgan.drawing.avatar import Avatar
-from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, open_picker
+from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, find_classifier, open_picker
 from acgan.drawing.chance import seed_of_name
+from acgan.drawing.edit import check_changes, edited
+from acgan.drawing.find import Finder
 from acgan.drawing.morph import morph as morph_path
 from acgan.drawing.move import moved, parse_move, strongest_number
+from acgan.drawing.own_picture import Box, OwnPicture, open_face
 from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import (
     PNG_KEY,
@@ -34,7 +38,7 @@ from acgan.drawing.request import RANDOM, parse_attributes
 from acgan.drawing.scores import accuracy_per_class, scores_of
 from acgan.drawing.snapshots import find_snapshot, shipped_snapshots
 from acgan.drawing.vary import vary
-from acgan.nets.snapshot import load_snapshot
+from acgan.nets.snapshot import load_snapshot, training_path
 from avatar_common.devices import Device
 from avatar_common.errors import UserError
 
@@ -136,6 +140,23 @@ class Model:
         with self._lock:
             return open_picker(self.painter.snapshot.path, self.info, self.workspace)
 
+    @cached_property
+    def finder(self) -> Finder:
+        """Finds a picture's face among those the model draws. Raises `UserError` where it comes
+        without its encoder or a classifier."""
+        with self._lock:
+            return Finder.open(self.painter.snapshot, self.workspace)
+
+    @property
+    def can_find(self) -> bool:
+        """Whether the model comes with what `find` and `edit` need."""
+        path = self.painter.snapshot.path
+        try:
+            find_classifier(path, self.info, self.workspace)
+        except UserError:
+            return False
+        return training_path(path).is_file()
+
     # Pictures
 
     def draw(
@@ -214,6 +235,47 @@ class Model:
     def again(self, picture: Drawn) -> Avatar:
         """Draw once more what a PNG or recipe shows."""
         return self._avatars([self.portrait(picture)])[0]
+
+    # Pictures that were not drawn here
+
+    def find(self, picture: OwnPicture, *, box: Box | None = None) -> Avatar:
+        """What the model draws most like a picture's face; its attributes are those it reads there.
+
+        `picture` is an image, or the path or bytes of one, with the face filling it; `box` (left,
+        top, side in px) cuts it out of a larger one. Takes a second or two. Raises `UserError` for
+        what cannot be opened, and where the model has no encoder.
+        """
+        return self._avatars([self.find_portrait(open_face(picture, box))])[0]
+
+    def edit(
+        self,
+        picture: OwnPicture,
+        *,
+        box: Box | None = None,
+        like: Drawn | None = None,
+        **attributes: str,
+    ) -> Image.Image:
+        """A picture's face in other colours: `edit("me.png", hair_color="pink")`.
+
+        All but the colour stays the picture's; the square that `box` names keeps its size (2048 px
+        at most). `like`, from `find`, saves the search where one picture is edited several times.
+        Raises `UserError` as `find` does, and for attributes that are no colours.
+        """
+        face = open_face(picture, box)
+        pairs = as_texts(attributes)
+        check_changes(pairs, self.info)
+        start = self.find_portrait(face) if like is None else self.portrait(like)
+        return edited(self.painter, face, [start, *self.changes(start, pairs)])
+
+    def changes(self, start: Portrait, attributes: Sequence[str]) -> list[Portrait]:
+        """A portrait with one attribute after the other changed."""
+        rest = list(attributes)
+        return [self.relabelled(start, rest[: number + 1]) for number in range(len(rest))]
+
+    def find_portrait(self, face: Image.Image) -> Portrait:
+        """The portrait most like a square RGB image."""
+        side = self.image_size
+        return self.finder.find(np.asarray(face.resize((side, side))))
 
     # Portraits: what is to be drawn, for those who draw many
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tyro.conf import Positional
+
 from avatar_common.commands.options import CommonOptions, DeviceOptions
 
 ScaleBy = Literal["detail", "smooth", "pixels"]
@@ -88,6 +90,34 @@ class VaryOptions(DrawOptions):
 
     out: Path = Path("variations")
     """Folder for the PNGs and grid.png."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditOptions(DeviceOptions):
+    """Change hair or eye colour in a picture of your own: `edit face.png --hair-color pink`."""
+
+    picture: Positional[Path]
+    """A PNG, JPEG or WebP with one face that fills a square."""
+
+    box: tuple[int, int, int] | None = None
+    """Left, top and side (px) of the square around the face, where the picture shows more."""
+
+    snapshot: Path | None = None
+    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
+    workspace's newest, else the one shipped. It needs its encoder (.training.safetensors) and a
+    classifier."""
+
+    attributes: tuple[str, ...] = ()
+    """What shall change, as name=class pairs; --hair-color pink is the same."""
+
+    scale: int = 1
+    """Enlarge what is written this many times."""
+
+    scale_by: ScaleBy = "detail"
+    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+
+    out: Path = Path("edited")
+    """Folder for the PNG, which is named after the picture and the classes."""
 
 
 @dataclass(frozen=True, kw_only=True)

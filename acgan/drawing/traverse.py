@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from acgan.drawing.animate import check_film, enlarge, fitting_scale, gif_bytes, there_and_back
 from acgan.drawing.command import open_model
@@ -59,8 +60,11 @@ def check_bounds(steps: int, rows: int, reach: float) -> None:
 
 
 def traverse_gif(pictures: Pictures, steps: int, scale: int, fps: int) -> bytes:
-    """All rows side by side, moving there and back."""
-    by_row = pictures.reshape(-1, steps, *pictures.shape[1:])
-    frames = np.stack([sheet(by_row[:, step], len(by_row)) for step in range(steps)])
+    """All rows side by side, moving there and back; each face is enlarged as everywhere else."""
     scale = scale or fitting_scale(pictures.shape[2], GIF_WIDTH_PX)
-    return gif_bytes(enlarge(there_and_back(frames), scale), fps, None)
+    by_row = pictures.reshape(-1, steps, *pictures.shape[1:])
+    frames = [
+        Image.fromarray(sheet(np.stack(enlarge(by_row[:, step], scale)), len(by_row)))
+        for step in range(steps)
+    ]
+    return gif_bytes(there_and_back(frames), fps, None)

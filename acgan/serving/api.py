@@ -46,6 +46,14 @@ ATTRIBUTES = {
     ]
 }
 
+PICTURE_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A PNG, JPEG or WebP whose face fills a square",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
 ModelName = Annotated[str | None, Query(max_length=200, description="A model of /models")]
 Size = Annotated[int | None, Query(ge=1, le=MOST_SIDE_PX, description="Side in px")]
 By = Annotated[ScaleBy, Query(description="detail, smooth, or pixels")]
@@ -147,6 +155,24 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
     async def judge(request: Request) -> dict[str, Any]:
         return {"ranks": await desk.judge(client_of(request), await body_of(request))}
 
+    @api.post(
+        "/find", openapi_extra=PICTURE_BODY,
+        summary="What a model draws most like the picture in the body: a recipe",
+    )  # fmt: skip
+    async def find(request: Request, model: ModelName = None) -> dict[str, Any]:
+        data = await bytes_of(request)
+        return await desk.find(client_of(request), model or library.names[0], data)
+
+    @api.post(
+        "/edit", response_class=Response, responses=PNG_ANSWER,
+        openapi_extra=PICTURE_BODY | ATTRIBUTES,
+        summary="The picture in the body with other hair or eye colours",
+    )  # fmt: skip
+    async def edit(request: Request, model: ModelName = None, size: Size = None) -> Response:
+        data, name = await bytes_of(request), model or library.names[0]
+        png = await desk.edit(client_of(request), name, data, attributes(request), size)
+        return Response(png, media_type="image/png")
+
     @api.get("/health", summary="Whether the server draws")
     async def health() -> dict[str, str]:
         return {"status": "ok", "model": library.names[0]}
@@ -164,9 +190,15 @@ def client_of(request: Request) -> str:
 async def body_of(request: Request) -> Any:
     """The JSON of a body. Raises `UserError`."""
     try:
-        return json.loads(await asyncio.wait_for(request.body(), BODY_WITHIN_S))
+        return json.loads(await bytes_of(request))
     except (ValueError, RecursionError):
         raise UserError("the body is not JSON") from None
+
+
+async def bytes_of(request: Request) -> bytes:
+    """A body. Raises `UserError` where it does not arrive."""
+    try:
+        return await asyncio.wait_for(request.body(), BODY_WITHIN_S)
     except (TimeoutError, ClientDisconnect):
         raise UserError("the body did not arrive") from None
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from acgan.drawing.avatar import Avatar
+from acgan.drawing.edit import check_changes
 from acgan.drawing.enlarge import ScaleBy, resize
 from acgan.drawing.model import Model
+from acgan.drawing.own_picture import open_face
 from acgan.drawing.recipe import Recipe, png_bytes, recipe_from_json, snapshot_of
 from acgan.serving.bounds import Shares
 from acgan.serving.cache import Cache
@@ -26,6 +31,9 @@ MOST_WAITING = 256
 MOST_PICTURES = 64
 MOST_SIDE_PX = 1024
 MOST_BEST_OF = 16
+MOST_SENT_SIDE_PX = 4096
+FIND_COST = 100  # drawings that take as long as finding a face
+REMEMBERED_FACES = 1000
 T = TypeVar("T")
 
 
@@ -58,6 +66,7 @@ class Desk:
         self._shares = Shares(client_limit)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="draw")
         self._waiting = 0
+        self._found: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
 
     async def avatar(self, client: str, wish: Wish) -> tuple[bytes, str]:
         """A PNG and its ETag. Raises `UserError` and `Busy`."""
@@ -103,6 +112,43 @@ class Desk:
 
         return await self._work(client, len(recipe.portraits), rank)
 
+    async def find(self, client: str, model: str, data: bytes) -> dict[str, Any]:
+        """The recipe of what a model draws most like a picture."""
+        key = self._face_key(model, data)
+        if key not in self._found:
+            work = partial(find_recipe, self.library, model, data)
+            self._remember(key, await self._work(client, FIND_COST, work))
+        return self._found[key]
+
+    async def edit(
+        self, client: str, model: str, data: bytes, attributes: tuple[str, ...], side: int | None
+    ) -> bytes:
+        """A picture's face in other colours, as a PNG."""
+        key = self._face_key(model, data)
+        check_changes(attributes, self.library.infos[model])
+        known = self._found.get(key)
+        cost = len(attributes) + (FIND_COST if known is None else 0)
+
+        def work() -> tuple[dict[str, Any], bytes]:
+            recipe = known or find_recipe(self.library, model, data)
+            return recipe, draw_edit(self.library.model(model), data, recipe, attributes, side)
+
+        recipe, png = await self._work(client, cost, work)
+        self._remember(key, recipe)
+        return png
+
+    def _face_key(self, model: str, data: bytes) -> tuple[str, str]:
+        if model not in self.library.infos:
+            self.library.model(model)  # says which there are
+        return self.library.infos[model].weights_sha256, hashlib.sha256(data).hexdigest()
+
+    def _remember(self, key: tuple[str, str], recipe: dict[str, Any]) -> None:
+        """Keep what was found in a picture, so that its next change is quick; few are kept."""
+        self._found[key] = recipe
+        self._found.move_to_end(key)
+        while len(self._found) > REMEMBERED_FACES:
+            self._found.popitem(last=False)
+
     def _name(self, content: Any) -> str:
         return self.library.name_of(snapshot_of(content, "recipe"))
 
@@ -144,3 +190,27 @@ def draw_column(model: Model, recipe: Recipe, side: int | None = None) -> bytes:
     if side is not None:
         return png_bytes(np.asarray(resize(Image.fromarray(pictures[0]), side)), None)
     return png_bytes(np.concatenate(list(pictures)), None)
+
+
+def find_recipe(library: Library, name: str, data: bytes) -> dict[str, Any]:
+    """The recipe of what a model draws most like a picture."""
+    model = library.model(name)
+    return model.recipe(model.find_portrait(open_face(data, most_side=MOST_SENT_SIDE_PX)))
+
+
+def draw_edit(
+    model: Model,
+    data: bytes,
+    recipe: dict[str, Any],
+    attributes: tuple[str, ...],
+    side: int | None,
+) -> bytes:
+    """The PNG of a picture whose face has been found, in other colours."""
+    face = open_face(data, most_side=MOST_SENT_SIDE_PX)
+    if side is None:
+        face.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
+    changes = dict(pair.split("=", 1) for pair in attributes)
+    picture = model.edit(face, like=recipe, **changes)
+    file = io.BytesIO()
+    (picture if side is None else resize(picture, side)).save(file, "PNG")
+    return file.getvalue()

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from acgan.drawing.describe import describe
+from acgan.drawing.edit import editable
 from acgan.drawing.export import onnx_session, to_onnx
 from acgan.drawing.model import Model
 from acgan.drawing.painter import Painter, snapshot_name
@@ -100,7 +101,9 @@ class Library:
             judged = model.picker is not None
         except UserError:
             judged = False
-        return {"name": name, **describe(model.painter.snapshot), "best_of": judged}
+        edits = editable(model.info) if model.can_find else []
+        told = describe(model.painter.snapshot)
+        return {"name": name, **told, "best_of": judged, "edits": edits}
 
     def name_of(self, weights_sha256: str) -> str:
         """The name of the model with these weights. Raises `UserError` when it is not here."""

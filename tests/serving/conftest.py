@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 
+from acgan.nets import build_encoder
+from acgan.nets.snapshot import save_training_nets
 from acgan.serving.options import ServeOptions
 from avatar_common.disk.runs import read_snapshot_info
 from eval.classifier import Judge
@@ -23,7 +25,8 @@ START_S = 60
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with two runs and a classifier for both, untrained; read only."""
+    """A workspace with two runs and a classifier for both, an encoder for the newer, all untrained;
+    read only."""
     root = tmp_path_factory.mktemp("workspace")
     make_snapshot(root / "runs" / "00001-tiny" / "snapshots" / "0000001000")
     last = make_snapshot(root / "runs" / "00002-other" / "snapshots" / "0000001000", seed=1)
@@ -33,6 +36,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (faces / "dataset.json").write_text(json.dumps({"dataset_id": info.dataset_id}))
     with torch.random.fork_rng():
         torch.manual_seed(3)
+        encoder = build_encoder({**info.architecture, "width": 1.0})
+        save_training_nets(last, {"encoder": encoder})
         judge = Judge(16, info.vocabulary.sizes, 8).eval()
     keep_standalone(
         judge, faces / "classifier-0.pt2", image_size=16, vocabulary=info.vocabulary,

@@ -112,7 +112,7 @@ async function rank(model, portraits, asked) {
   return portraits.map((_, i) => [right[i], scores[i]]);
 }
 
-/** The drawing interface, as over_http.js has it. */
+/** The drawing interface, as over_http.js has it, but for own pictures: that needs PyTorch. */
 export const drawer = {
   async models() {
     return json("models/models.json");

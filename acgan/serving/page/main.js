@@ -2,6 +2,7 @@
 
 import { MOST_SEED, latent, newSeed, seedOfName } from "./chance.js";
 import { morph } from "./morph.js";
+import { openOwn, setUpOwn, showOwn } from "./own.js";
 import { cutOut, gifOf, pngOf, resized, stripOf, toCanvas } from "./pictures.js";
 import {
   ask, classLabel, describe, labelRow, labelsOf, moved, readable, throughClasses, throughNumber, unseen, vary,
@@ -103,6 +104,7 @@ async function useModel(name, asked = {}) {
     ...places.map((words, i) => new Option(`The face: what changes it ${words}`, `#${i}`)),
   );
   $("licence").textContent = model.about ? `About this model: ${model.about}` : "";
+  showOwn(drawer, model);
   showKept();
 }
 
@@ -618,8 +620,12 @@ addEventListener("dragover", (event) => event.preventDefault());
 on(window, "drop", async (event) => {
   event.preventDefault();
   const [file] = event.dataTransfer?.files ?? [];
-  if (file) await restore(file);
+  if (!file) return;
+  const ours = await readFile(file).then(() => true, () => false);
+  await (ours || $("own-part").hidden ? restore(file) : openOwn(file));
 });
+
+setUpOwn({ drawer, on, save, modelNow: () => state.model });
 
 // The beginning
 

@@ -5,7 +5,8 @@ import { toRecipe } from "./recipe.js";
 const MOST_AT_ONCE = 64;
 
 async function call(path, body) {
-  const options = body && { method: "POST", body: JSON.stringify(body) };
+  const sent = body instanceof Blob ? body : JSON.stringify(body);
+  const options = body && { method: "POST", body: sent };
   let answer;
   try {
     answer = await fetch(path, options);
@@ -36,7 +37,7 @@ async function pixelsOf(blob, count) {
   return Array.from({ length: count }, (_, i) => pen.getImageData(0, i * side, side, side));
 }
 
-/** The drawing interface: models, describe, face, draw, enlarged, judge. */
+/** The drawing interface: models, describe, face, draw, enlarged, judge; find, edit. */
 export const drawer = {
   /** Names and sizes of what there is, the usual one first. */
   async models() {
@@ -61,6 +62,15 @@ export const drawer = {
   async enlarged(model, portrait, pixels, side) {
     if (side <= pixels.width) return null;
     const answer = await call("draw", { ...toRecipe(model, [portrait]), size: side });
+    return (await pixelsOf(await answer.blob(), 1))[0];
+  },
+  /** The recipe of what a model draws most like a picture. */
+  async find(model, picture) {
+    return (await call(`find?${new URLSearchParams({ model: model.name })}`, picture)).json();
+  },
+  /** A square picture in other colours, its pixels. */
+  async edit(model, picture, asked) {
+    const answer = await call(`edit?${new URLSearchParams({ model: model.name, ...asked })}`, picture);
     return (await pixelsOf(await answer.blob(), 1))[0];
   },
   /** [asked attributes read right, score] of each portrait, for best of N. */
