@@ -21,7 +21,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from acgan.dataset import load_faces
-from acgan.drawing.edit import editable, edited
+from acgan.drawing.edit import editable
 from acgan.drawing.model import Model, load
 from acgan.drawing.recipe import Portrait
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
@@ -41,17 +41,32 @@ Pictures = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
+class Readings:
+    """What the judge sees of an attribute in N faces."""
+
+    classes: npt.NDArray[np.str_]
+    """The likeliest class [N]."""
+    sure: npt.NDArray[np.bool_]
+    """Where `preprocess label` would write it down [N]."""
+
+
+@dataclass(frozen=True)
 class Judges:
     """Those who have no part in the editing."""
 
     reader: AttributeReader
     features: EfficientNetLite
 
-    def read(self, pictures: Pictures) -> dict[str, list[str]]:
-        """Class names per attribute of uint8 [N,S,S,3]."""
+    def read(self, pictures: Pictures) -> dict[str, Readings]:
+        """Class names per attribute of uint8 [N,S,S,3], and where the reader is sure of them."""
         found = self.reader.read(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
-        classes = {attribute.name: attribute.classes for attribute in self.reader.attributes}
-        return {name: [classes[name][c] for c in r.classes] for name, r in found.items()}
+        return {
+            attribute.name: Readings(
+                np.array(attribute.classes)[found[attribute.name].classes],
+                found[attribute.name].confidence >= attribute.min_confidence,
+            )
+            for attribute in self.reader.attributes
+        }
 
     @torch.inference_mode()
     def describe(self, pictures: Pictures) -> torch.Tensor:
@@ -110,12 +125,18 @@ def run(options: EditOptions) -> None:
             "faces": len(faces),
             "attributes": scores,
             **{
-                key: round(float(np.mean([score[key] for score in scores.values()])), 3)
+                key: mean_of([score[key] for score in scores.values()])
                 for key in ("shows", "others_stay", "nearer_to_itself")
             },
             "cpu_seconds_per_face": round(float(np.median(seconds)), 2),
         }
     )
+
+
+def mean_of(shares: list[float | None]) -> float | None:
+    """The mean of what was measured."""
+    known = [found for found in shares if found is not None]
+    return round(sum(known) / len(known), 3) if known else None
 
 
 def held_out(data: Path, count: int, seed: int) -> Pictures:
@@ -131,7 +152,7 @@ def edit_all(
     model: Model,
     faces: Pictures,
     starts: list[Portrait],
-    original: dict[str, list[str]],
+    original: dict[str, Readings],
     name: str,
     seed: int,
 ) -> Edits:
@@ -142,36 +163,45 @@ def edit_all(
     often = [c for c, n in zip(group.classes, counts, strict=True) if n >= FEWEST_SEEN]
     chance = np.random.default_rng([seed, place])
     asked, pictures = [], []
-    for face, start, seen in zip(faces, starts, original[name], strict=True):
+    for face, start, seen in zip(faces, starts, original[name].classes, strict=True):
         others = [c for c in often if c not in (seen, group.classes[start.labels[place]])]
         asked.append(str(chance.choice(others)))
-        path = [start, *model.changes(start, [f"{name}={asked[-1]}"])]
-        pictures.append(np.asarray(edited(model.painter, Image.fromarray(face), path)))
+        edited = model.recolour(Image.fromarray(face), start, [f"{name}={asked[-1]}"])
+        pictures.append(np.asarray(edited))
     return Edits(name, asked, np.stack(pictures))
 
 
 def judged(
     judges: Judges,
     faces: Pictures,
-    original: dict[str, list[str]],
+    original: dict[str, Readings],
     edits: Edits,
     names: list[str],
 ) -> dict[str, Any]:
     """How many show what was asked for, keep the other attributes, and stay like themselves."""
-    seen = judges.read(edits.pictures)
-    shows = np.array([a == b for a, b in zip(seen[edits.attribute], edits.asked, strict=True)])
+    seen, asked = judges.read(edits.pictures), np.array(edits.asked)
+    shows = seen[edits.attribute].classes == asked
     others = [name for name in names if name != edits.attribute]
-    stays = [np.equal(seen[name], original[name]).mean() for name in others]
+    stays = [seen[name].classes == original[name].classes for name in others]
+    sure = [original[name].sure for name in others]
     away = torch.cdist(judges.describe(edits.pictures), judges.describe(faces))
     farther = (away > away.diagonal()[:, None]).sum(dim=1) / (len(faces) - 1)
-    classes = sorted(set(edits.asked))
-    asked = np.array(edits.asked)
     return {
-        "shows": round(float(shows.mean()), 3),
-        "others_stay": round(float(np.mean(stays)), 3) if stays else 1.0,
-        "nearer_to_itself": round(float((farther >= NEARER_THAN).float().mean()), 3),
-        "per_class": {c: f"{shows[asked == c].sum()}/{(asked == c).sum()}" for c in classes},
+        "shows": share(shows),
+        "others_stay": share(*(same[known] for same, known in zip(stays, sure, strict=True))),
+        "others_stay_unsure_too": share(*stays),
+        "nearer_to_itself": share((farther >= NEARER_THAN).numpy()),
+        "per_class": {
+            name: f"{shows[asked == name].sum()}/{(asked == name).sum()}"
+            for name in sorted(set(edits.asked))
+        },
     }
+
+
+def share(*true: npt.NDArray[np.bool_]) -> float | None:
+    """How many are true; None of nothing."""
+    flat = np.concatenate(true) if true else np.empty(0, bool)
+    return round(float(flat.mean()), 3) if len(flat) else None
 
 
 def sheet_of(faces: Pictures, edits: list[Edits]) -> bytes:

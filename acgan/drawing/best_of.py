@@ -77,6 +77,17 @@ class Reader:
                 right += likeliest == [row[group] for row in rows]
         return right
 
+    def odds(
+        self, scores: npt.NDArray[np.float32], group: int, index: int
+    ) -> npt.NDArray[np.float32]:
+        """How likely a class is among those of its group that the classifier knows, [N]; 1 for one
+        that it does not know."""
+        columns = self.columns[group]
+        if index not in columns:
+            return np.ones(len(scores), np.float32)
+        known = np.exp(scores[:, list(columns.values())])
+        return np.asarray(np.exp(scores[:, columns[index]]) / known.sum(axis=1))
+
 
 def load_classifier(path: Path) -> tuple[Any, dict[str, Any]]:
     """The exported net in a classifier's file, and its notes. Raises `UserError`."""

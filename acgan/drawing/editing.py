@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 
 from acgan.devices import choose_device
-from acgan.drawing.edit import check_changes, edited
+from acgan.drawing.edit import check_changes
 from acgan.drawing.enlarge import MOST_SIDE_PX, resize
 from acgan.drawing.model import Model
 from acgan.drawing.options import EditOptions
@@ -35,7 +35,7 @@ def run(options: EditOptions) -> None:
         return
     with progress("looking for the face", quiet=options.quiet):
         start = model.find_portrait(face)
-    picture = edited(model.painter, face, [start, *model.changes(start, options.attributes)])
+    picture = model.recolour(face, start, options.attributes)
     content = io.BytesIO()
     resize(picture, options.scale * picture.width, options.scale_by).save(content, "PNG")
     write_bytes(file, content.getvalue())

@@ -263,14 +263,18 @@ class Model:
         """
         face = open_face(picture, box)
         pairs = as_texts(attributes)
-        check_changes(pairs, self.info)
+        check_changes(pairs, self.info)  # before the search, which takes its time
         start = self.find_portrait(face) if like is None else self.portrait(like)
-        return edited(self.painter, face, [start, *self.changes(start, pairs)])
+        return self.recolour(face, start, pairs)
 
-    def changes(self, start: Portrait, attributes: Sequence[str]) -> list[Portrait]:
-        """A portrait with one attribute after the other changed."""
-        rest = list(attributes)
-        return [self.relabelled(start, rest[: number + 1]) for number in range(len(rest))]
+    def recolour(
+        self, face: Image.Image, start: Portrait, attributes: Sequence[str]
+    ) -> Image.Image:
+        """What `edit` gives for a square RGB image whose portrait has been found."""
+        check_changes(attributes, self.info)
+        numbers = range(len(attributes) + 1)
+        path = [self.relabelled(start, attributes[:number]) for number in numbers]
+        return edited(self.painter, self.finder.reader, face, path)
 
     def find_portrait(self, face: Image.Image) -> Portrait:
         """The portrait most like a square RGB image."""

@@ -9,30 +9,49 @@ too, stays the picture's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
-RADIUS = 4  # of the window, in the generator's px
+RADIUS = 2  # of the window, in the generator's px
 SMOOTHNESS = 1e-3  # variances of the guide below it count as flat
 TOP_SHARE = 0.98
-FADE = (0.15, 0.4)  # shares of the largest change between which a change counts more and more
+FADE = (0.3, 0.6)  # shares of the largest change between which a change counts more and more
 
 
-def recolour(picture: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """A picture [3,H,W] with the change from one drawing to another [3,S,S]; all in 0..1."""
+@dataclass(frozen=True)
+class ColourChange:
+    """What a picture [3,H,W] takes over from two drawings, both [3,H,W]."""
+
+    change: Tensor
+    """From the first drawing to the second."""
+    shift: Tensor
+    """From the picture's own colour to the first drawing's: else that would be left over."""
+
+    def on(self, picture: Tensor, strength: float = 1.0) -> Tensor:
+        """The picture with the change, or more than it; values in 0..1."""
+        return (picture + strength * self.change + self.shift).clamp(0, 1)
+
+
+def colour_change(picture: Tensor, before: Tensor, after: Tensor) -> ColourChange:
+    """How a picture [3,H,W] changes with a drawing, from one [3,S,S] to another; all in 0..1."""
     side = before.shape[-1]
-    small = interpolate(picture[None], (side, side), mode="bilinear", antialias=True)
+    small = shrunk(picture, side)[None]
     mask = changed(before, after)[None, None]
-    change = torch.cat([(after - before)[None] * mask, mask], dim=1)
-    slopes, offsets = guided_filter(small, change, RADIUS, SMOOTHNESS)
+    wanted = torch.cat([(after - before)[None] * mask, mask], dim=1)
+    slopes, offsets = guided_filter(small, wanted, RADIUS, SMOOTHNESS)
     soft = apply_filter(small, slopes, offsets)[:, 3:].clamp(0, 1)
-    # What the picture's colour differs from the drawing's, on the whole: it must not be left over.
     away = ((before[None] - small) * soft).sum((2, 3)) / soft.sum((2, 3)).clamp(min=1e-3)
     slopes, offsets = (_resized(t, picture.shape[1:]) for t in (slopes, offsets))
     filtered = apply_filter(picture[None], slopes, offsets)[0]
-    shift = away[0, :, None, None] * filtered[3:].clamp(0, 1)
-    return (picture + filtered[:3] + shift).clamp(0, 1)
+    return ColourChange(filtered[:3], away[0, :, None, None] * filtered[3:].clamp(0, 1))
+
+
+def shrunk(picture: Tensor, side: int) -> Tensor:
+    """A picture [3,H,W] with another side, [3,side,side]."""
+    return interpolate(picture[None], (side, side), mode="bilinear", antialias=True)[0]
 
 
 def changed(before: Tensor, after: Tensor) -> Tensor:

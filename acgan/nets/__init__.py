@@ -44,4 +44,5 @@ def build_discriminator(architecture: Mapping[str, Any]) -> nn.Module:
 
 def build_encoder(architecture: Mapping[str, Any]) -> Encoder:
     """The encoder of a generator's description, whatever its kind."""
-    return Encoder(architecture["image_size"], architecture["z_dim"], width=architecture["width"])
+    size, z_dim = architecture["image_size"], architecture["z_dim"]
+    return Encoder(size, z_dim, width=architecture.get("width", 1.0))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from acgan.drawing import interpolate, traverse
+from acgan.drawing.enlarge import resize
 from acgan.drawing.options import InterpolateOptions, TraverseOptions
 from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import read_recipe_file, recipe_from_json
@@ -38,6 +39,17 @@ def test_traverse_writes_a_strip_that_can_be_drawn_again(
     np.testing.assert_array_equal(strip, again)
     with Image.open(said["gif"]) as gif:
         assert gif.n_frames == 6
+        frame = np.asarray(gif.convert("RGB")).astype(int)
+    first = Image.fromarray(painter.draw(recipe.portraits[:1])[0])
+    alone = np.asarray(resize(first, 128)).astype(int)  # as every other face is enlarged
+    assert frame.shape == (128, 2 * 128 + 2, 3)
+    assert (
+        np.abs(frame[:, :128] - alone).mean()
+        < 0.5
+        * np.abs(
+            frame[:, :128] - np.asarray(first.resize((128, 128), Image.Resampling.BICUBIC))
+        ).mean()
+    )
 
 
 def test_interpolate_takes_seeds_attributes_and_pngs(

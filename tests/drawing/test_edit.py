@@ -18,7 +18,7 @@ from acgan.drawing.editing import run
 from acgan.drawing.find import Finder
 from acgan.drawing.options import EditOptions
 from acgan.drawing.own_picture import open_face
-from acgan.drawing.transfer import recolour
+from acgan.drawing.transfer import colour_change
 from acgan.nets import build_encoder
 from acgan.nets.snapshot import save_training_nets
 from avatar_common.disk.runs import read_snapshot_info
@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> acgan.Model:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         judge = Judge(SIDE, info.vocabulary.sizes, 8).eval()
-        save_training_nets(path, {"encoder": build_encoder({**info.architecture, "width": 1.0})})
+        save_training_nets(path, {"encoder": build_encoder(info.architecture)})
     keep_standalone(
         judge, root / "classifier.pt2", image_size=SIDE, vocabulary=info.vocabulary,
         dataset_id=info.dataset_id,
@@ -70,11 +70,11 @@ BLUE, DARK_BLUE, PINK = (0.3, 0.4, 0.8), (0.2, 0.25, 0.6), (0.95, 0.55, 0.75)
 
 @pytest.mark.parametrize("side", [64, 256])
 def test_the_hair_changes_and_nothing_else(side: int) -> None:
-    """The drawings have another blue than the picture, and stand two pixels aside."""
+    """The drawings have another blue than the picture, and stand one pixel aside."""
     unit = side // 64
     picture = scene(DARK_BLUE, side=side)
     picture[:, 12 * unit : 24 * unit, 31 * unit : 32 * unit] = 0.1  # a line that no drawing has
-    found = recolour(picture, scene(BLUE, 2), scene(PINK, 2))
+    found = colour_change(picture, scene(BLUE, 1), scene(PINK, 1)).on(picture)
     assert found.shape == picture.shape
     hair = found[:, 14 * unit : 24 * unit, 20 * unit : 28 * unit].mean(dim=(1, 2))
     assert (hair - torch.tensor(PINK)).abs().max() < 0.08
@@ -83,13 +83,18 @@ def test_the_hair_changes_and_nothing_else(side: int) -> None:
     assert (found - picture)[:, :, : 6 * unit].abs().max() < 0.02
     line, beside = found[:, 18 * unit, 31 * unit], found[:, 18 * unit, 24 * unit]
     assert (beside - line).mean() > 0.15
-    edge = found[:, 18 * unit, 16 * unit : 18 * unit].mean(dim=1)
-    assert (edge - torch.tensor(PINK)).abs().max() < 0.15, "up to the picture's own edge"
+    # A plain difference would leave the left edge as it was and paint the ground on the right.
+    row, pink, dark = 18 * unit, torch.tensor(PINK), torch.tensor(DARK_BLUE)
+    edge = found[:, row, 16 * unit : 17 * unit].mean(dim=1)
+    assert ((edge - dark) / (pink - dark))[0] > 0.5
+    ground = found[:, row, 48 * unit : 49 * unit].mean(dim=1)
+    assert (1 - ground).abs().max() < 0.5 * (pink - dark).max()
 
 
 def test_no_change_is_no_change() -> None:
     picture = scene(DARK_BLUE)
-    torch.testing.assert_close(recolour(picture, scene(BLUE), scene(BLUE)), picture)
+    change = colour_change(picture, scene(BLUE), scene(BLUE))
+    torch.testing.assert_close(change.on(picture), picture)
 
 
 # Finding

@@ -36,7 +36,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (faces / "dataset.json").write_text(json.dumps({"dataset_id": info.dataset_id}))
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        encoder = build_encoder({**info.architecture, "width": 1.0})
+        encoder = build_encoder(info.architecture)
         save_training_nets(last, {"encoder": encoder})
         judge = Judge(16, info.vocabulary.sizes, 8).eval()
     keep_standalone(

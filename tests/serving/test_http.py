@@ -397,7 +397,8 @@ def send(served: Served, path: str, body: bytes) -> tuple[int, Any, bytes]:
 
 
 def test_an_own_picture_is_found_and_edited(served: Served, workspace: Path) -> None:
-    model, sent = acgan.load(workspace / "runs/00002-other"), face_bytes(workspace)
+    model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
+    sent = face_bytes(workspace)
     _, _, told = send(served, "find", sent)
     assert json.loads(told) == model.find(sent).recipe
     status, headers, data = send(served, "edit?hair_color=pink&eye_color=red", sent)
