@@ -181,6 +181,40 @@ def test_a_name_and_a_link(visitor: Visitor, model: acgan.Model) -> None:
         assert len(visitor.faces()) == 16
 
 
+def test_a_picture_of_ones_own(visitor: Visitor, model: acgan.Model, tmp_path: Path) -> None:
+    """A face in a wide picture is cut out and recoloured, by the server alone."""
+    if visitor.js("return document.documentElement.dataset.draws") == "in_browser":
+        assert visitor.js("return document.querySelector('#own-part').hidden")
+        return
+    whole = Image.new("RGB", (200, 120), "white")
+    whole.paste(model.draw(seed=3)[0].enlarge(5, "smooth"), (100, 20))
+    whole.save(tmp_path / "me.png")
+    (tmp_path / "none.png").write_bytes(b"x")
+    visitor.js("document.querySelector('#own-part').open = true")
+    visitor.find("#own-file")[0].send_keys(str(tmp_path / "none.png"))
+    visitor.until(lambda: "not a picture" in visitor.text("#message"))
+    visitor.find("#own-file")[0].send_keys(str(tmp_path / "me.png"))
+    visitor.until(lambda: visitor.js("return !document.querySelector('#own-cut').hidden"))
+    for control, value in (("side", 80), ("left", 100), ("top", 20)):
+        visitor.js(
+            "const s = document.querySelector(`#own-${arguments[0]}`); s.value = arguments[1];"
+            "s.dispatchEvent(new Event('input'))",
+            control, value,
+        )  # fmt: skip
+    visitor.click("#own-take")
+    visitor.until(lambda: visitor.js("return !document.querySelector('#own-result').hidden"))
+    before, after = visitor.pixels("#own-result canvas")
+    assert before == after
+    read = visitor.js("return document.querySelector('#own-hair_color option').textContent")
+    visitor.choose_option("#own-hair_color", "pink" if "pink" not in read else "blue")
+    visitor.until(lambda: visitor.pixels("#own-after")[0] != after)
+    assert visitor.pixels("#own-before")[0] == before
+    with Image.open(visitor.download("#own-save", ".png")) as saved:
+        assert saved.size == (80, 80)
+    visitor.choose_option("#own-hair_color", "")
+    visitor.until(lambda: visitor.pixels("#own-after")[0] == before)
+
+
 def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
     visitor.click("#sweep")
     assert "Take a face" in visitor.message()
