@@ -80,8 +80,10 @@ class Reader:
     def odds(
         self, scores: npt.NDArray[np.float32], group: int, index: int
     ) -> npt.NDArray[np.float32]:
-        """How likely a class is among those of its group that the classifier knows, [N]; 1 for one
-        that it does not know."""
+        """How likely a class is among those of its group that the classifier knows, [N].
+
+        1 for a class that it does not know.
+        """
         columns = self.columns[group]
         if index not in columns:
             return np.ones(len(scores), np.float32)

@@ -20,8 +20,8 @@ from avatar_common.disk.runs import SnapshotInfo
 from avatar_common.errors import UserError
 
 COLOURS = "_color"  # what the names of attributes end in that a change of colour can show
-STRENGTHS = (1.0, 1.35, 1.7, 2.0, 2.5)
-SURE = 0.9
+STRENGTHS = (1.0, 1.35, 1.7, 2.0)
+SURE = 0.8
 
 
 def editable(info: SnapshotInfo) -> list[str]:

@@ -109,7 +109,8 @@ class Finder:
             if uniform:
                 with torch.no_grad():
                     z.clamp_(0, 1)
-        return z.detach().clamp(-MOST_LATENT, MOST_LATENT)
+        found: Tensor = z.detach().clamp(-MOST_LATENT, MOST_LATENT)
+        return found
 
 
 def distance(drawn: Tensor, real: Tensor, drawn_maps: Maps, real_maps: Maps) -> Tensor:

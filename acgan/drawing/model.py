@@ -142,8 +142,10 @@ class Model:
 
     @cached_property
     def finder(self) -> Finder:
-        """Finds a picture's face among those the model draws. Raises `UserError` where it comes
-        without its encoder or a classifier."""
+        """Finds a picture's face among those the model draws.
+
+        Raises `UserError` where the model comes without its encoder or a classifier.
+        """
         with self._lock:
             return Finder.open(self.painter.snapshot, self.workspace)
 

@@ -64,7 +64,7 @@ def traverse_gif(pictures: Pictures, steps: int, scale: int, fps: int) -> bytes:
     scale = scale or fitting_scale(pictures.shape[2], GIF_WIDTH_PX)
     by_row = pictures.reshape(-1, steps, *pictures.shape[1:])
     frames = [
-        Image.fromarray(sheet(np.stack(enlarge(by_row[:, step], scale)), len(by_row)))
-        for step in range(steps)
+        Image.fromarray(sheet(np.stack([np.asarray(face) for face in faces]), len(by_row)))
+        for faces in (enlarge(by_row[:, step], scale) for step in range(steps))
     ]
     return gif_bytes(there_and_back(frames), fps, None)

@@ -209,8 +209,7 @@ def draw_edit(
     face = open_face(data, most_side=MOST_SENT_SIDE_PX)
     if side is None:
         face.thumbnail((MOST_SIDE_PX, MOST_SIDE_PX))
-    changes = dict(pair.split("=", 1) for pair in attributes)
-    picture = model.edit(face, like=recipe, **changes)
+    picture = model.recolour(face, model.portrait(recipe), attributes)
     file = io.BytesIO()
     (picture if side is None else resize(picture, side)).save(file, "PNG")
     return file.getvalue()
