@@ -28,7 +28,7 @@ python -m acgan serve --snapshot {name}
 {training}
 
 Training faces per class (a face without a label for an attribute is in none of its classes), and
-how often the judge below saw the class when it was asked for:
+how often the classifier below saw the class when it was asked for:
 
 {classes}
 
