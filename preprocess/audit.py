@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,22 +76,7 @@ def audit(options: AuditOptions) -> None:
             )
             advance()
     audited.sort(key=lambda found: (-found.doubt, found.file_name, found.attribute))
-    write_csv(
-        out / "audit.csv",
-        AUDIT_COLUMNS,
-        (
-            (
-                rank,
-                found.file_name,
-                found.attribute,
-                found.label,
-                found.suggested,
-                f"{found.doubt:.6f}",
-                *(f"{value:.1f}" for value in found.lab),
-            )
-            for rank, found in enumerate(audited, start=1)
-        ),
-    )
+    _write_table(out / "audit.csv", audited)
     counts = {
         group.name: label_counts(faces.labels[:, number], group)
         for number, group in enumerate(faces.vocabulary)
@@ -115,6 +101,22 @@ def audit(options: AuditOptions) -> None:
             "page": str(out / "audit.html"),
         }
     )
+
+
+def _write_table(path: Path, audited: Sequence[AuditedLabel]) -> None:
+    rows = (
+        (
+            rank,
+            found.file_name,
+            found.attribute,
+            found.label,
+            found.suggested,
+            f"{found.doubt:.6f}",
+            *(f"{value:.1f}" for value in found.lab),
+        )
+        for rank, found in enumerate(audited, start=1)
+    )
+    write_csv(path, AUDIT_COLUMNS, rows)
 
 
 def is_conflict(found: AuditedLabel) -> bool:

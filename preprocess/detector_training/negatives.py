@@ -197,62 +197,85 @@ def emblems(rng: np.random.Generator, side_px: int = 256) -> np.ndarray:
     for _ in range(int(rng.integers(4, 16))):
         centre = rng.uniform(0, side_px, 2)
         radius = float(np.exp(rng.uniform(np.log(7), np.log(50))))
-        _emblem(rgb, centre, radius, rng)
+        _Emblem(rgb, centre, radius, rng).draw()
     return rgb
 
 
-def _emblem(rgb: np.ndarray, centre: np.ndarray, radius: float, rng: np.random.Generator) -> None:
-    first, second, ink = (tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(3))
-    outline = rng.random() < 0.5
+class _Emblem:
+    """Draws one emblem into a picture in place; positions are in radii from its centre."""
 
-    def polygon(points: np.ndarray, colour: tuple[int, ...]) -> None:
-        places = np.round(centre + radius * points).astype(np.int32)
-        cv2.fillPoly(rgb, [places], colour, cv2.LINE_AA)
-        if outline:
-            cv2.polylines(rgb, [places], True, ink, 1, cv2.LINE_AA)
+    def __init__(
+        self, rgb: np.ndarray, centre: np.ndarray, radius: float, rng: np.random.Generator
+    ) -> None:
+        self._rgb, self._centre, self._radius, self._rng = rgb, centre, radius, rng
+        self._first, self._second, self._ink = (
+            tuple(int(v) for v in rng.integers(0, 256, 3)) for _ in range(3)
+        )
+        self._outline = rng.random() < 0.5
+        self._turn = rng.uniform(0, 2 * np.pi)
+        self._corners = int(rng.integers(4, 7))
 
-    def disc(at: np.ndarray, size: float, colour: tuple[int, ...]) -> None:
-        place = tuple(int(v) for v in np.round(centre + radius * at))
-        cv2.circle(rgb, place, max(round(radius * size), 1), colour, -1, cv2.LINE_AA)
-        if outline:
-            cv2.circle(rgb, place, max(round(radius * size), 1), ink, 1, cv2.LINE_AA)
+    def draw(self) -> None:
+        """One of the six kinds."""
+        kinds = (self._star, self._rings, self._bow, self._flower, self._cross, self._sign)
+        kinds[int(self._rng.integers(6))]()
 
-    turn = rng.uniform(0, 2 * np.pi)
-    corners = int(rng.integers(4, 7))
-    middle = np.zeros(2)
-    match int(rng.integers(6)):
-        case 0:  # a star
-            angles = turn + np.arange(2 * corners) * np.pi / corners
-            reach = np.where(np.arange(2 * corners) % 2, rng.uniform(0.3, 0.7), 1.0)
-            polygon(reach[:, None] * _around(angles), first)
-        case 1:  # rings
-            for size in np.sort(rng.uniform(0.1, 1, int(rng.integers(2, 5))))[::-1]:
-                disc(middle, float(size), first if rng.random() < 0.5 else second)
-        case 2:  # a bow, its ends hanging
-            high, wide = rng.uniform(0.3, 0.8), rng.uniform(0.7, 1.0)
-            for side in (-1, 1):
-                polygon(np.array([(0, 0), (side * wide, -high), (side * wide, high)]), first)
-                polygon(np.array([(0, 0), (side * 0.7, 1.2), (side * 0.3, 1.3)]), second)
-            disc(middle, rng.uniform(0.15, 0.3), second)
-        case 3:  # a flower
-            for angle in turn + np.arange(corners) * 2 * np.pi / corners:
-                disc(0.6 * _around(np.array([angle]))[0], 0.42, first)
-            disc(middle, rng.uniform(0.2, 0.4), second)
-        case 4:  # a cross
-            thick = rng.uniform(0.15, 0.4)
-            bar = np.array([(-1, -thick), (1, -thick), (1, thick), (-1, thick)])
-            polygon(bar, first)
-            polygon(bar[:, ::-1], first)
-        case _:  # a sign of strokes
-            grid = np.linspace(-0.9, 0.9, 4)
-            for _ in range(int(rng.integers(4, 10))):
-                start = rng.choice(grid, 2)
-                end = start.copy()
-                end[rng.integers(2)] = rng.choice(grid)
-                ends = np.round(centre + radius * np.stack([start, end])).astype(int)
-                (x0, y0), (x1, y1) = ends.tolist()
-                width = max(round(0.14 * radius), 1)
-                cv2.line(rgb, (x0, y0), (x1, y1), first, width, cv2.LINE_AA)
+    def _polygon(self, points: np.ndarray, colour: tuple[int, ...]) -> None:
+        places = np.round(self._centre + self._radius * points).astype(np.int32)
+        cv2.fillPoly(self._rgb, [places], colour, cv2.LINE_AA)
+        if self._outline:
+            cv2.polylines(self._rgb, [places], True, self._ink, 1, cv2.LINE_AA)
+
+    def _disc(self, at: np.ndarray, size: float, colour: tuple[int, ...]) -> None:
+        place = tuple(int(v) for v in np.round(self._centre + self._radius * at))
+        radius = max(round(self._radius * size), 1)
+        cv2.circle(self._rgb, place, radius, colour, -1, cv2.LINE_AA)
+        if self._outline:
+            cv2.circle(self._rgb, place, radius, self._ink, 1, cv2.LINE_AA)
+
+    def _star(self) -> None:
+        angles = self._turn + np.arange(2 * self._corners) * np.pi / self._corners
+        inner = self._rng.uniform(0.3, 0.7)
+        reach = np.where(np.arange(2 * self._corners) % 2, inner, 1.0)
+        self._polygon(reach[:, None] * _around(angles), self._first)
+
+    def _rings(self) -> None:
+        rng = self._rng
+        for size in np.sort(rng.uniform(0.1, 1, int(rng.integers(2, 5))))[::-1]:
+            colour = self._first if rng.random() < 0.5 else self._second
+            self._disc(np.zeros(2), float(size), colour)
+
+    def _bow(self) -> None:
+        """Its ends hang."""
+        high, wide = self._rng.uniform(0.3, 0.8), self._rng.uniform(0.7, 1.0)
+        for side in (-1, 1):
+            wing = np.array([(0, 0), (side * wide, -high), (side * wide, high)])
+            self._polygon(wing, self._first)
+            self._polygon(np.array([(0, 0), (side * 0.7, 1.2), (side * 0.3, 1.3)]), self._second)
+        self._disc(np.zeros(2), self._rng.uniform(0.15, 0.3), self._second)
+
+    def _flower(self) -> None:
+        for angle in self._turn + np.arange(self._corners) * 2 * np.pi / self._corners:
+            self._disc(0.6 * _around(np.array([angle]))[0], 0.42, self._first)
+        self._disc(np.zeros(2), self._rng.uniform(0.2, 0.4), self._second)
+
+    def _cross(self) -> None:
+        thick = self._rng.uniform(0.15, 0.4)
+        bar = np.array([(-1, -thick), (1, -thick), (1, thick), (-1, thick)])
+        self._polygon(bar, self._first)
+        self._polygon(bar[:, ::-1], self._first)
+
+    def _sign(self) -> None:
+        """Strokes between places of a grid."""
+        rng, grid = self._rng, np.linspace(-0.9, 0.9, 4)
+        for _ in range(int(rng.integers(4, 10))):
+            start = rng.choice(grid, 2)
+            end = start.copy()
+            end[rng.integers(2)] = rng.choice(grid)
+            ends = np.round(self._centre + self._radius * np.stack([start, end])).astype(int)
+            (x0, y0), (x1, y1) = ends.tolist()
+            width = max(round(0.14 * self._radius), 1)
+            cv2.line(self._rgb, (x0, y0), (x1, y1), self._first, width, cv2.LINE_AA)
 
 
 def _around(angles: np.ndarray) -> np.ndarray:
