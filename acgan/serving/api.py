@@ -72,6 +72,17 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         redoc_url=None,
     )
     add_errors(api)
+    add_avatars(api, desk)
+    add_models(api, desk)
+    add_recipes(api, desk)
+    add_pictures(api, desk)
+    if page:
+        api.mount("/", StaticFiles(directory=PAGE, html=True))
+    return api
+
+
+def add_avatars(api: FastAPI, desk: Desk) -> None:
+    """Single pictures: of a name, of a seed."""
     library = desk.library
 
     async def answer(request: Request, wish: Wish) -> Response:
@@ -80,10 +91,6 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(data, media_type="image/png", headers=headers)
-
-    def attributes(request: Request) -> tuple[str, ...]:
-        found = request.query_params.multi_items()
-        return tuple(sorted(f"{k}={v}"[:200] for k, v in found if k not in OWN))
 
     @api.get(
         "/avatar/{name:path}.png", response_class=Response, responses=PNG_ANSWER,
@@ -100,7 +107,7 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
     ) -> Response:
         seed = seed_of_name(name, fold_case=fold_case)
         wish = Wish(
-            model or library.names[0], seed, 0, size, scale_by, best_of, attributes(request)
+            model or library.names[0], seed, 0, size, scale_by, best_of, attributes_of(request)
         )
         return await answer(request, wish)
 
@@ -118,12 +125,17 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
         best_of: BestOf = 1,
     ) -> Response:
         wish = Wish(
-            model or library.names[0], seed, index, size, scale_by, best_of, attributes(request)
+            model or library.names[0], seed, index, size, scale_by, best_of, attributes_of(request)
         )
         return await answer(request, wish)
 
     for path, handler in (("/avatar/{name:path}.png", by_name), ("/avatar", by_seed)):
         api.head(path, response_class=Response, include_in_schema=False)(handler)
+
+
+def add_models(api: FastAPI, desk: Desk) -> None:
+    """What can be asked for, and whether the server draws."""
+    library = desk.library
 
     @api.get("/models", summary="What can be asked for")
     async def models() -> dict[str, Any]:
@@ -143,6 +155,14 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
     async def model(request: Request, name: str) -> JSONResponse:
         return JSONResponse(await desk.describe(client_of(request), name))
 
+    @api.get("/health", summary="Whether the server draws")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "model": library.names[0]}
+
+
+def add_recipes(api: FastAPI, desk: Desk) -> None:
+    """Pictures of whole recipes, drawn or ranked."""
+
     @api.post(
         "/draw", response_class=Response, responses=PNG_ANSWER,
         summary="The pictures of a recipe, one below the other",
@@ -154,6 +174,11 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
     @api.post("/judge", summary="How the pictures of a recipe rank for best of N")
     async def judge(request: Request) -> dict[str, Any]:
         return {"ranks": await desk.judge(client_of(request), await body_of(request))}
+
+
+def add_pictures(api: FastAPI, desk: Desk) -> None:
+    """Pictures that the user brings: what is most like them, and with other colours."""
+    library = desk.library
 
     @api.post(
         "/find", openapi_extra=PICTURE_BODY,
@@ -170,16 +195,14 @@ def build_api(desk: Desk, page: bool) -> FastAPI:
     )  # fmt: skip
     async def edit(request: Request, model: ModelName = None, size: Size = None) -> Response:
         data, name = await bytes_of(request), model or library.names[0]
-        png = await desk.edit(client_of(request), name, data, attributes(request), size)
+        png = await desk.edit(client_of(request), name, data, attributes_of(request), size)
         return Response(png, media_type="image/png")
 
-    @api.get("/health", summary="Whether the server draws")
-    async def health() -> dict[str, str]:
-        return {"status": "ok", "model": library.names[0]}
 
-    if page:
-        api.mount("/", StaticFiles(directory=PAGE, html=True))
-    return api
+def attributes_of(request: Request) -> tuple[str, ...]:
+    """What the query asks of the face: all but the parameters of the interface itself."""
+    found = request.query_params.multi_items()
+    return tuple(sorted(f"{k}={v}"[:200] for k, v in found if k not in OWN))
 
 
 def client_of(request: Request) -> str:
