@@ -100,17 +100,23 @@ def chart(
         f'<text x="{(left + width) / 2}" y="{height - 4}" class="mid">{escape(x_title)}</text>'
     )
     for one in kept:
-        spots = [place(x, y) for x, y in one.points]
-        if joined and len(spots) > 1:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
-            parts.append(f'<polyline points="{path}" class="{one.of}" />')
-        for index, (x, y) in enumerate(spots):
-            name = one.labels[index] if index < len(one.labels) else one.name
-            parts.append(
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{one.of}">'
-                f"<title>{escape(name)}: {one.points[index][1]:.3f}</title></circle>"
-            )
+        parts += _marks(one, [place(x, y) for x, y in one.points], joined=joined)
     return "".join([*parts, "</svg>"])
+
+
+def _marks(one: Series, spots: Sequence[tuple[float, float]], *, joined: bool) -> list[str]:
+    """The points of a series at their places in the SVG, and the line through them."""
+    parts = []
+    if joined and len(spots) > 1:
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+        parts.append(f'<polyline points="{path}" class="{one.of}" />')
+    for index, (x, y) in enumerate(spots):
+        name = one.labels[index] if index < len(one.labels) else one.name
+        parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{one.of}">'
+            f"<title>{escape(name)}: {one.points[index][1]:.3f}</title></circle>"
+        )
+    return parts
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

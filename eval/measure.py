@@ -140,9 +140,18 @@ def measure(
             {reals.vocabulary.names[column]: why for column, why in blind.items()}
         )
         case = replace(case, scored=[column for column in scored if column not in blind])
+    _measure_each(metrics, case)
+    checks = [check for result in case.results for check in result.checks(case.results)]
+    return Scores(
+        Subject(name, drawer.info.weights_sha256, kimg), case, without_empty_praise(checks)
+    )
+
+
+def _measure_each(metrics: Sequence[Metric], case: Case) -> None:
+    """Add each metric's result to the case's, in order: a later one may need an earlier one."""
     for metric in metrics:
         if (metric.labelled and not case.scored) or (
-            metric.depth == "full" and plan.depth == "quick"
+            metric.depth == "full" and case.plan.depth == "quick"
         ):
             continue
         found = metric.measure(case)
@@ -151,7 +160,3 @@ def measure(
         else:
             case.results.found[metric.name] = found
             case.results.not_measured.update(found.left_out())
-    checks = [check for result in case.results for check in result.checks(case.results)]
-    return Scores(
-        Subject(name, drawer.info.weights_sha256, kimg), case, without_empty_praise(checks)
-    )

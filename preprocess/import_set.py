@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import logging
 import os
@@ -10,15 +9,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import imagehash
 import numpy as np
 from PIL import Image
 
-from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.faces import (
     FaceRow,
     Labels,
@@ -48,36 +45,26 @@ from preprocess.face_set import (
     write_labels,
 )
 from preprocess.import_forms import Entry, read_entries
+from preprocess.import_pictures import (
+    MAX_ASPECT,
+    MAX_MEGAPIXELS,
+    Imported,
+    central_square,
+    import_pictures,
+)
 from preprocess.options import ImportOptions
-from preprocess.picture import FACE_HASH_SIDE, RESAMPLING, png_bytes
-from preprocess.quality import sharpness
 from preprocess.tag import report_counts
-from preprocess.workers import run_tasks, worker_count
 
 log = logging.getLogger(__name__)
 
 SIDES = (16, 32, 64, 96, 128, 256)
-MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0
 SIZE_SAMPLE, ORIGIN_SAMPLE = 200, 20
-MAX_STEM = 60
 REMEDIES = {
     "small picture": "a smaller --size takes them in",
     "a Git LFS pointer": "the file itself was not fetched: git lfs pull",
     "not a picture": "was the download complete?",
     "bad row": "their pictures have unknown labels",
 }
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What became of one picture: measured, or rejected with (reason, number)."""
-
-    entry: Entry
-    file_name: str
-    side: int = 0
-    sharpness: float = 0.0
-    face_hash: str = ""
-    reject: tuple[str, object] | None = None
 
 
 def import_set(options: ImportOptions) -> None:
@@ -104,7 +91,7 @@ def import_set(options: ImportOptions) -> None:
         return
     said, before = said_before(folder), last_hashes(folder)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    imported = _import_pictures(source, entries, size, folder, options)
+    imported = import_pictures(source, entries, size, folder, options)
     kept = _kept(imported, rejects, options.source)
     faces = face_rows(kept)
     write_faces(folder, faces, rejects)
@@ -297,87 +284,6 @@ def _own_size(source: Archive, entries: Sequence[Entry]) -> int:
         sides[min(picture.width, picture.height)] += 1
     commonest = max(sides, key=lambda side: (sides[side], side), default=64)
     return max((side for side in SIDES if side <= commonest), default=SIDES[0])
-
-
-def _import_pictures(
-    source: Archive, entries: Sequence[Entry], size: int, folder: Path, options: ImportOptions
-) -> list[Imported]:
-    """Write every picture as a square PNG; the results in the order of their file names."""
-    tasks = list(zip(entries, file_names(entries), strict=True))
-    work = functools.partial(import_picture, source=source, size=size, images=folder / "images")
-    done = []
-    with progress("pictures", len(tasks), quiet=options.quiet) as advance:
-        for result in run_tasks(
-            work,
-            [tasks[start : start + 32] for start in range(0, len(tasks), 32)],
-            workers=worker_count(options.workers),
-            on_crash=_crashed,
-        ):
-            done += result
-            advance(len(result))
-    return sorted(done, key=lambda result: natural_key(result.file_name))
-
-
-def _crashed(tasks: Iterable[tuple[Entry, str]]) -> list[Imported]:
-    return [Imported(entry, name, reject=("crashed the decoder", "")) for entry, name in tasks]
-
-
-def import_picture(
-    tasks: Iterable[tuple[Entry, str]], source: Archive, size: int, images: Path
-) -> list[Imported]:
-    """Cut pictures to their central square at `size` px and write them as PNG."""
-    return [_import_one(entry, name, source, size, images) for entry, name in tasks]
-
-
-def _import_one(entry: Entry, file_name: str, source: Archive, size: int, images: Path) -> Imported:
-    try:
-        picture = Picture(
-            source.read(entry.picture), max_megapixels=MAX_MEGAPIXELS, max_aspect=MAX_ASPECT
-        )
-        side = min(picture.width, picture.height)
-        if side * MAX_ENLARGING < size:
-            raise BadPicture("small picture", side)
-        square = central_square(picture.full(), size)
-    except BadPicture as bad:
-        return Imported(entry, file_name, reject=(bad.reason, bad.value))
-    except UserError as error:
-        return Imported(entry, file_name, reject=("unreadable", error.what))
-    write_bytes(images / file_name, png_bytes(square), durable=False)
-    return Imported(
-        entry,
-        file_name,
-        side=side,
-        sharpness=round(sharpness(np.asarray(square)), 4),
-        face_hash=str(imagehash.phash(square, hash_size=FACE_HASH_SIDE)),
-    )
-
-
-def central_square(image: Image.Image, size: int) -> Image.Image:
-    """The central square at `size` px; a picture that is one already keeps its pixels."""
-    if image.size == (size, size):
-        return image
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    return image.resize((size, size), RESAMPLING, box=(left, top, left + side, top + side))
-
-
-def file_names(entries: Sequence[Entry]) -> list[str]:
-    """A plain, unique PNG name per entry: the picture's own stem wherever that is possible."""
-    stems = Counter(PurePosixPath(entry.picture).stem for entry in entries)
-    names = []
-    for entry in entries:
-        stem = PurePosixPath(entry.picture).stem
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
-        if stems[stem] > 1 or slug != stem or stem.startswith("-") or len(stem) > MAX_STEM:
-            digest = hashlib.sha256(os.fsencode(entry.picture)).hexdigest()[:8]
-            slug = f"{slug.strip('-.')[:MAX_STEM]}-{digest}".lstrip("-")
-        names.append(f"{slug}.png")
-    return names
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """A sorting key by which 2.png comes before 10.png."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def face_rows(kept: Sequence[Imported]) -> list[FaceRow]:

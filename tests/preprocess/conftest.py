@@ -13,4 +13,4 @@ def in_this_process(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         yield from map(work, tasks)
 
     if "worker" not in request.node.name:
-        monkeypatch.setattr("preprocess.import_set.run_tasks", run)
+        monkeypatch.setattr("preprocess.import_pictures.run_tasks", run)

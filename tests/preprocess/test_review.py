@@ -185,12 +185,10 @@ def until(condition: Callable[[], Any]) -> Any:
     raise AssertionError("the page did not get there")
 
 
-def test_the_page_in_a_browser(server: Server, folder: Path) -> None:
-    """Classes, keys, ranges, all right, undo, and a second tab."""
+def open_browser() -> Any:
+    """Chromium without a window; skips the test where there is none."""
     webdriver = pytest.importorskip("selenium.webdriver")
     from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
 
     chromium, driver_path = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver_path is None:
@@ -199,7 +197,14 @@ def test_the_page_in_a_browser(server: Server, folder: Path) -> None:
     options.binary_location = chromium
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    return webdriver.Chrome(options=options, service=Service(driver_path))
+
+
+def test_the_page_in_a_browser(server: Server, folder: Path) -> None:
+    """Classes, keys, ranges, all right, undo, and a second tab."""
+    driver = open_browser()
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
 
     def find(selector: str) -> list[Any]:
         return driver.find_elements(By.CSS_SELECTOR, selector)

@@ -84,6 +84,29 @@ def model(workspace: Path) -> acgan.Model:
     return acgan.load(workspace / "runs/00002-other")
 
 
+def morph_and_sweep(visitor: Visitor) -> None:
+    """Morph from the chosen face to a variation of it, and sweep along an attribute."""
+    visitor.click("#set-first")
+    visitor.drawn(lambda: visitor.click("#vary"))
+    visitor.choose(3)
+    visitor.click("#set-second")
+    visitor.click("#morph")
+    visitor.until(lambda: visitor.find("#morph-film canvas"))
+    with Image.open(visitor.download("#morph-film .gif", ".gif")) as gif:
+        assert gif.n_frames == 58
+        assert gif.size == (256, 256)
+        gif.seek(40)
+        assert np.asarray(gif.convert("RGB")).std() > 10
+    strip = recipe_in(visitor.download("#morph-film .strip", ".png"))
+    assert strip["columns"] == len(strip["pictures"]) == 8
+    visitor.click("#sweep")
+    visitor.until(lambda: visitor.find("#sweep-film canvas"))
+    visitor.choose_option("#move", "#0")
+    before = visitor.pixels("#sweep-film canvas")
+    visitor.click("#sweep")
+    visitor.until(lambda: visitor.pixels("#sweep-film canvas") != before)
+
+
 def test_a_visit(visitor: Visitor, model: acgan.Model) -> None:
     """Wish, re-roll, lock, choose, save, change, vary, morph, sweep, keep, bring back."""
     assert len(visitor.faces()) == 16
@@ -121,25 +144,7 @@ def test_a_visit(visitor: Visitor, model: acgan.Model) -> None:
     pink = model.info.vocabulary.group("hair_color").classes[7]
     assert changed == model.move(ours, hair_color=pink).recipe
 
-    visitor.click("#set-first")
-    visitor.drawn(lambda: visitor.click("#vary"))
-    visitor.choose(3)
-    visitor.click("#set-second")
-    visitor.click("#morph")
-    visitor.until(lambda: visitor.find("#morph-film canvas"))
-    with Image.open(visitor.download("#morph-film .gif", ".gif")) as gif:
-        assert gif.n_frames == 58
-        assert gif.size == (256, 256)
-        gif.seek(40)
-        assert np.asarray(gif.convert("RGB")).std() > 10
-    strip = recipe_in(visitor.download("#morph-film .strip", ".png"))
-    assert strip["columns"] == len(strip["pictures"]) == 8
-    visitor.click("#sweep")
-    visitor.until(lambda: visitor.find("#sweep-film canvas"))
-    visitor.choose_option("#move", "#0")
-    before = visitor.pixels("#sweep-film canvas")
-    visitor.click("#sweep")
-    visitor.until(lambda: visitor.pixels("#sweep-film canvas") != before)
+    morph_and_sweep(visitor)
 
     visitor.click("#favourite")
     visitor.until(lambda: visitor.text("#favourite") == "★ Kept")

@@ -23,7 +23,7 @@ from acgan.training.step import Step
 from avatar_common.disk.vocabulary import Group, Vocabulary
 from avatar_common.errors import UserError
 from tests.training.face_set import make_face_set
-from tests.training.test_training import CPU, ROOT, options, train_now
+from tests.training.runs import CPU, ROOT, options, train_now
 
 THEIRS = Vocabulary(
     (Group("hair_color", "one_of", ("red", "green")), Group("smile", "flag", ("0", "1")))
