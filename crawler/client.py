@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -20,8 +21,20 @@ from urllib3.exceptions import HTTPError as Urllib3Error
 
 from avatar_common.errors import Unavailable
 from crawler.addresses import AddressGuard, UnsafeAddress
-from crawler.politeness import RateLimiter, Stopped, backoff_s, retry_after_s, sleep
+from crawler.options import QueryOptions
+from crawler.politeness import (
+    RateLimiter,
+    Stopped,
+    backoff_s,
+    contact_of,
+    retry_after_s,
+    sleep,
+    user_agent,
+)
+from crawler.queries import Query
 from crawler.words import said
+
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 4
 MAX_LISTING_BYTES = 20 * 2**20
@@ -268,3 +281,28 @@ def _checked(connection: Any, guard: AddressGuard) -> Any:
         connection.close()
         raise
     return connection
+
+
+def client_for(query: Query, options: QueryOptions, agent: str, connections: int = 1) -> Client:
+    """The HTTP client for one site, with the limits that the options ask for."""
+    return Client(
+        AddressGuard(query.root),
+        agent,
+        rate=options.rate,
+        file_rate=2 * options.rate if options.file_rate is None else options.file_rate,
+        connections=connections,
+        timeout_s=options.timeout,
+        retries=options.retries,
+        retry_wait_s=options.retry_wait,
+    )
+
+
+def contact_for(options: QueryOptions, queries: list[Query]) -> str:
+    """The User-Agent with the user's contact; asks for one when real sites are to be crawled."""
+    contact = contact_of(options.contact)
+    if contact is None and any(query.root.startswith("https:") for query in queries):
+        log.warning(
+            "sites ask crawlers to say whom to reach: set --contact or $AVATAR_CONTACT to your "
+            "mail or web address"
+        )
+    return user_agent(contact)

@@ -23,8 +23,7 @@ from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable, UserError
 from crawler.arrival import PLACEHOLDER, is_passing
 from crawler.bad_days import Watch
-from crawler.client import Client
-from crawler.connect import client_for, contact_for
+from crawler.client import Client, client_for, contact_for
 from crawler.download import Outcome, Store, Task, download
 from crawler.listing import Lister, Progress, Step, walk
 from crawler.options import FetchOptions

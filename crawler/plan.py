@@ -13,8 +13,7 @@ from avatar_common.commands import emit_json, explain_dry_run, next_step, progre
 from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
-from crawler.client import Client, PassingFault, Refused
-from crawler.connect import client_for, contact_for
+from crawler.client import Client, PassingFault, Refused, client_for, contact_for
 from crawler.listing import Lister, Progress
 from crawler.options import PlanOptions
 from crawler.policy import Policy

@@ -13,21 +13,10 @@ from urllib.parse import urlsplit
 from avatar_common.errors import UserError
 from crawler.options import QueryOptions
 from crawler.records import Credentials, Listing, Rating
-from crawler.sites import KINDS, SiteKind
+from crawler.sites import KINDS, SiteKind, kind_of_host
 
 log = logging.getLogger(__name__)
-# Searches that suit faces. Danbooru gives anonymous searches two tags (ratings are free);
-# konachan has neither `solo` nor `portrait`, and calls close-ups `close`.
-DEFAULT_TAGS = {"danbooru": "solo portrait", "moebooru": "close", "gelbooru": "solo portrait"}
 DEFAULT_SITES = ("https://safebooru.donmai.us", "https://konachan.net")
-KNOWN_HOSTS = {
-    "donmai.us": "danbooru",
-    "konachan.net": "moebooru",
-    "konachan.com": "moebooru",
-    "yande.re": "moebooru",
-    "safebooru.org": "gelbooru",
-    "gelbooru.com": "gelbooru",
-}
 # What is said of a post and is no tag; asked of the site, and not counted by Danbooru.
 _FREE = re.compile(
     r"-?(?:rating|id|status|date|age|filesize|filetype|ext|parent|child|md5|width|height|duration"
@@ -98,7 +87,7 @@ def _check_numbers(options: QueryOptions) -> None:
 
 def _query(site: str, options: QueryOptions) -> Query:
     root, host = _root_and_host(site)
-    kind = KINDS[_kind_name(options.kind, host)]
+    kind = _kind(options.kind, host)
     also, without = tag_names(options.also, "--also"), tag_names(options.without, "--without")
     if both := set(also) & set(without):
         raise UserError(f"{min(both)} is in --also and in --without")
@@ -137,7 +126,7 @@ def fitted(
     is left; it is looked for in any case.
     """
     sent = (tags or "").split()
-    further = [*also, *(DEFAULT_TAGS[kind.kind].split() if tags is None else [])]
+    further = [*also, *(kind.default_tags.split() if tags is None else [])]
     free = [tag for tag in further if _FREE.match(tag)] + [
         f"-{t}" for t in without if _FREE.match(t)
     ]
@@ -181,15 +170,15 @@ def _root_and_host(site: str) -> tuple[str, str]:
     return root, host
 
 
-def _kind_name(kind: str, host: str) -> str:
-    if kind != "auto":
-        return kind
-    for known, name in KNOWN_HOSTS.items():
-        if host == known or host.endswith(f".{known}"):
-            return name
-    raise UserError(
-        f"nothing is known about {host}", where="--site", hint=f"add --kind {'|'.join(KINDS)}"
-    )
+def _kind(name: str, host: str) -> SiteKind:
+    if name != "auto":
+        return KINDS[name]
+    found = kind_of_host(host)
+    if found is None:
+        raise UserError(
+            f"nothing is known about {host}", where="--site", hint=f"add --kind {'|'.join(KINDS)}"
+        )
+    return found
 
 
 def credentials_variable(root: str) -> str:

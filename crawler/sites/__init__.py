@@ -17,6 +17,16 @@ class SiteKind(Protocol):
     def kind(self) -> str: ...
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Domains that are known to run it, those below them included."""
+        ...
+
+    @property
+    def default_tags(self) -> str:
+        """A search that suits faces."""
+        ...
+
+    @property
     def listings(self) -> tuple[Listing, ...]:
         """The forms of listing that are understood, the best first."""
         ...
@@ -68,6 +78,14 @@ class SiteKind(Protocol):
     def login_basic(self, credentials: Credentials) -> tuple[str, str] | None:
         """User and password for HTTP Basic, where the kind takes it."""
         ...
+
+
+def kind_of_host(host: str) -> SiteKind | None:
+    """What runs at a well-known host, or None."""
+    for site in KINDS.values():
+        if any(host == known or host.endswith(f".{known}") for known in site.hosts):
+            return site
+    return None
 
 
 KINDS: dict[str, SiteKind] = {site.kind: site for site in (Danbooru(), Moebooru(), Gelbooru())}

@@ -23,6 +23,8 @@ class Danbooru:
     """safebooru.donmai.us, danbooru.donmai.us and other sites that run Danbooru."""
 
     kind: str = "danbooru"
+    hosts: tuple[str, ...] = ("donmai.us",)
+    default_tags: str = "solo portrait"  # as many as an anonymous search may hold
     listings: tuple[Listing, ...] = ("json",)
     page_size: int = 200
     tag_limit: int = 2  # of an anonymous search; ratings are free

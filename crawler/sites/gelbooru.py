@@ -26,6 +26,8 @@ class Gelbooru:
     """safebooru.org, gelbooru.com and other sites that run Gelbooru 0.2."""
 
     kind: str = "gelbooru"
+    hosts: tuple[str, ...] = ("safebooru.org", "gelbooru.com")
+    default_tags: str = "solo portrait"
     listings: tuple[Listing, ...] = ("xml", "json")
     page_size: int = 100
     tag_limit: int = 20

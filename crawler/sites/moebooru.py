@@ -40,6 +40,8 @@ class Moebooru:
     """konachan.net, konachan.com, yande.re and other sites that run Moebooru."""
 
     kind: str = "moebooru"
+    hosts: tuple[str, ...] = ("konachan.net", "konachan.com", "yande.re")
+    default_tags: str = "close"  # konachan has neither `solo` nor `portrait`
     listings: tuple[Listing, ...] = ("json", "html")
     page_size: int = 100
     tag_limit: int = 6
