@@ -19,7 +19,7 @@ import pytest
 from avatar_common.commands import app
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = ("README.md", "CONTRIBUTING.md", "data/README.md", *(
+DOCS = ("README.md", "CONTRIBUTING.md", "data/README.md", "preprocess/models/README.md", *(
     path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").glob("*.md"))
 ))  # fmt: skip
 PACKAGES = ("crawler", "preprocess", "acgan", "eval", "bench", "demo")
@@ -56,7 +56,7 @@ MARKED = [block for block in BLOCKS if block.marked]
 def commands_in(text: str) -> list[list[str]]:
     """The arguments of every `python -m` line, comments and environment left out."""
     found = []
-    for line in text.splitlines():
+    for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if "-m" in words and words[words.index("-m") - 1].endswith(("python", "torchrun", "2")):
             words = words[words.index("-m") + 1 :]
