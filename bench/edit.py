@@ -1,7 +1,7 @@
 """`bench edit`: does another hair or eye colour show in real faces, and does the rest stay?
 
 Whoever edits reads the faces with the model's own classifier and looks at them through
-EfficientNet-Lite0. Here others judge: the attribute reader of `preprocess label`, and the pooled
+EfficientNet-Lite0. Here others look: the attribute reader of `preprocess label`, and the pooled
 features of EfficientNet-Lite2.
 """
 
@@ -42,7 +42,7 @@ Pictures = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Readings:
-    """What the judge sees of an attribute in N faces."""
+    """What the reader sees of an attribute in N faces."""
 
     classes: npt.NDArray[np.str_]
     """The likeliest class [N]."""
@@ -51,7 +51,7 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Judges:
+class Observers:
     """Those who have no part in the editing."""
 
     reader: AttributeReader
@@ -91,7 +91,7 @@ class Edits:
 
 
 def run(options: EditOptions) -> None:
-    """Edit held-out faces and judge them; the last line on stdout is one JSON object."""
+    """Edit held-out faces and measure them; the last line on stdout is one JSON object."""
     if not 2 <= options.count <= 100_000:
         raise UserError("--count must be 2 to 100000")
     if options.dry_run:
@@ -103,7 +103,7 @@ def run(options: EditOptions) -> None:
     torch.set_num_threads(1)
     model = load(options.snapshot, workspace=options.workspace)
     faces = held_out(options.data, options.count, options.seed)
-    judges = Judges(AttributeReader(), load_efficientnet_lite("efficientnet-lite2"))
+    observers = Observers(AttributeReader(), load_efficientnet_lite("efficientnet-lite2"))
     starts, seconds = [], []
     with progress("faces", len(faces), quiet=options.quiet) as advance:
         for face in faces:
@@ -111,13 +111,13 @@ def run(options: EditOptions) -> None:
             starts.append(model.find_portrait(Image.fromarray(face)))
             seconds.append(time.thread_time() - begun)
             advance()
-    known = {attribute.name for attribute in judges.reader.attributes}
+    known = {attribute.name for attribute in observers.reader.attributes}
     names = [name for name in editable(model.info) if name in known]
-    original = judges.read(faces)
+    original = observers.read(faces)
     edits = [edit_all(model, faces, starts, original, name, options.seed) for name in names]
     if options.sheet is not None:
         write_bytes(options.sheet, sheet_of(faces, edits))
-    scores = {found.attribute: judged(judges, faces, original, found, names) for found in edits}
+    scores = {found.attribute: scored(observers, faces, original, found, names) for found in edits}
     emit_json(
         {
             "snapshot": model.name,
@@ -171,20 +171,20 @@ def edit_all(
     return Edits(name, asked, np.stack(pictures))
 
 
-def judged(
-    judges: Judges,
+def scored(
+    observers: Observers,
     faces: Pictures,
     original: dict[str, Readings],
     edits: Edits,
     names: list[str],
 ) -> dict[str, Any]:
     """How many show what was asked for, keep the other attributes, and stay like themselves."""
-    seen, asked = judges.read(edits.pictures), np.array(edits.asked)
+    seen, asked = observers.read(edits.pictures), np.array(edits.asked)
     shows = seen[edits.attribute].classes == asked
     others = [name for name in names if name != edits.attribute]
     stays = [seen[name].classes == original[name].classes for name in others]
     sure = [original[name].sure for name in others]
-    away = torch.cdist(judges.describe(edits.pictures), judges.describe(faces))
+    away = torch.cdist(observers.describe(edits.pictures), observers.describe(faces))
     farther = (away > away.diagonal()[:, None]).sum(dim=1) / (len(faces) - 1)
     return {
         "shows": share(shows),

@@ -20,10 +20,10 @@ from bench.ladder import climb
 from bench.options import EvalOptions
 from bench.planted import PLANTED, Material, Planted, Pool, is_named, real_faces
 from demo.artist import draw_portrait, random_attributes
-from eval.judge import TrainedJudge, obtain_judge
 from eval.measure import measure
 from eval.plan import Plan
 from eval.reals import Reals, load_reals
+from eval.trained_classifier import TrainedClassifier, obtain_classifier
 from eval.verdicts import Verdict, verdicts_of
 
 log = logging.getLogger(__name__)
@@ -55,25 +55,27 @@ def run(options: EvalOptions) -> None:
 def measured(
     options: EvalOptions, reals: Reals, unseen: Pool, other: Pool, cache: Path
 ) -> dict[str, Any]:
-    """The timed full report with the judge's training, every planted failure, and the ladder."""
+    """The timed full report with its classifier, every planted failure, and the ladder."""
     started = time.monotonic()
-    judge = obtain_judge(reals, cache, device=torch.device("cpu"), quiet=options.quiet)
-    material = make_material(reals, unseen, judge, other)
+    classifier = obtain_classifier(reals, cache, device=torch.device("cpu"), quiet=options.quiet)
+    material = make_material(reals, unseen, classifier, other)
     timed = Plan(options.timed_count or options.count, options.seed, "full")
-    on_reals = verdicts_on(real_faces(material), reals, judge, timed)
+    on_reals = verdicts_on(real_faces(material), reals, classifier, timed)
     seconds = time.monotonic() - started
     planted, found = {}, {}
     plan = Plan(options.count, options.seed, "quick")
     with progress("planted failures", len(PLANTED), quiet=options.quiet) as advance:
         for name, (make, _) in PLANTED.items():
-            named = [one.name for one in verdicts_on(make(material), reals, judge, plan)]
+            named = [one.name for one in verdicts_on(make(material), reals, classifier, plan)]
             planted[name], found[name] = is_named(name, named), named
             advance(1, name)
     snapshots = options.ladder or ()
     return {
         "planted": planted,
         "verdicts_on_reals": [verdict.name for verdict in on_reals],
-        "ladder": climb(snapshots, reals, judge, real_faces(material), plan) if snapshots else None,
+        "ladder": climb(snapshots, reals, classifier, real_faces(material), plan)
+        if snapshots
+        else None,
         "seconds": round(seconds, 1),
         "verdicts": found,
         "n_timed": timed.count,
@@ -84,9 +86,11 @@ def measured(
     }
 
 
-def verdicts_on(drawer: Planted, reals: Reals, judge: TrainedJudge, plan: Plan) -> list[Verdict]:
+def verdicts_on(
+    drawer: Planted, reals: Reals, classifier: TrainedClassifier, plan: Plan
+) -> list[Verdict]:
     """What the report says of a stand-in."""
-    return verdicts_of(measure(drawer, reals, judge, plan, name=drawer.info.name).checks)
+    return verdicts_of(measure(drawer, reals, classifier, plan, name=drawer.info.name).checks)
 
 
 def other_faces(reals: Reals, count: int, seed: int) -> Pool:
@@ -103,12 +107,14 @@ def other_faces(reals: Reals, count: int, seed: int) -> Pool:
     return Pool(np.stack(drawn).transpose(0, 3, 1, 2).copy(), rows)
 
 
-def make_material(reals: Reals, unseen: Pool, judge: TrainedJudge, other: Pool) -> Material:
-    """What the stand-ins are made of; the confidence is the judge's in the least sure label."""
+def make_material(
+    reals: Reals, unseen: Pool, classifier: TrainedClassifier, other: Pool
+) -> Material:
+    """What the stand-ins are made of; its confidence in the least sure label."""
 
     def confidence(pool: Pool) -> np.ndarray:
         sure = np.ones(len(pool.labels))
-        for column, probabilities in enumerate(judge.read(pool.pictures)[1]):
+        for column, probabilities in enumerate(classifier.read(pool.pictures)[1]):
             known = pool.labels[:, column] != UNKNOWN
             rows = np.flatnonzero(known)
             sure[rows] = np.minimum(sure[rows], probabilities[rows, pool.labels[rows, column]])

@@ -12,18 +12,18 @@ import torch
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.errors import UserError
 from eval.drawer import Drawer
-from eval.judge import TrainedJudge
 from eval.measure import measure
 from eval.metrics import outside
 from eval.plan import Plan
 from eval.reals import Reals
+from eval.trained_classifier import TrainedClassifier
 
 FALLS = ("frechet_ratio", "kernel")
 RISES = ("precision", "recall", "density", "coverage", "clean")
 
 
 def climb(
-    snapshots: Sequence[Path], reals: Reals, judge: TrainedJudge, real: Drawer, plan: Plan
+    snapshots: Sequence[Path], reals: Reals, classifier: TrainedClassifier, real: Drawer, plan: Plan
 ) -> dict[str, Any]:
     """Every headline number of each snapshot and of unseen real faces, and whether all climb.
 
@@ -41,11 +41,11 @@ def climb(
     rows = []
     for name, drawer, used in [*steps, ("reals", real, {})]:
         scores = measure(
-            drawer, reals, judge, plan, name=name, used_networks=used, metrics=[outside.METRIC]
+            drawer, reals, classifier, plan, name=name, used_networks=used, metrics=[outside.METRIC]
         )
         rows.append(scores.results.get(outside.Outside).summary())
-    judged = [key for key in rows[0] if key.partition("_")[2] in (*FALLS, *RISES)]
-    numbers = {key: [round(float(row[key]), 4) for row in rows] for key in judged}
+    numbered = [key for key in rows[0] if key.partition("_")[2] in (*FALLS, *RISES)]
+    numbers = {key: [round(float(row[key]), 4) for row in rows] for key in numbered}
     climbs = {key: is_climbing(key.partition("_")[2], values) for key, values in numbers.items()}
     return {
         "steps": [name for name, *_ in steps] + ["reals"],

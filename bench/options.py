@@ -88,7 +88,7 @@ class DrawnFacesOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EditOptions(CommonOptions):
-    """Change hair and eye colour of held-out faces; judges that had no part in it look on."""
+    """Change hair and eye colour of held-out faces; networks that had no part in it look on."""
 
     data: Path
     """The face set that the model was trained on."""

@@ -84,10 +84,10 @@ def _number_of(latent: npt.NDArray[np.float32]) -> int:
 
 @dataclass(frozen=True)
 class Material:
-    """Faces that the judge was trained on, faces that nobody has seen, and faces of another set.
+    """Faces that the classifier learnt from, faces that nobody has seen, and faces of another set.
 
-    `read` gives, per picture, how sure the judge is of the true labels: over-easy faces are chosen
-    by it.
+    `read` gives, per picture, how sure the classifier is of the true labels: over-easy faces are
+    chosen by it.
     """
 
     train: Pool
@@ -186,7 +186,7 @@ def blurred(material: Material) -> Planted:
 
 
 def over_easy(material: Material) -> Planted:
-    """Only the unseen faces whose labels the judge reads with most confidence."""
+    """Only the unseen faces whose labels the classifier reads with most confidence."""
     sure = material.confidence(material.unseen)
     keep = np.zeros(len(sure), dtype=bool)
     # The surest half within each class of the first attribute: no class goes missing.

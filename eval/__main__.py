@@ -15,7 +15,9 @@ COMMANDS = {
         ReportOptions, "eval.report:report", "Score a snapshot; write report.html, metrics.jsonl."
     ),
     "classifier": Command(
-        ClassifierOptions, "eval.judge:classifier", "Train and cache the independent judge only."
+        ClassifierOptions,
+        "eval.trained_classifier:train_only",
+        "Train and cache the classifier only.",
     ),
     "realness": Command(
         RealnessOptions,

@@ -1,4 +1,4 @@
-"""The judge: a small convolutional classifier, trained on the real train split and nothing else.
+"""The classifier: a small convolutional net, trained on the real train split and nothing else.
 
 It shares neither weights nor seed nor architecture with the discriminator, so that a generator
 cannot score by pleasing its own critic.
@@ -23,14 +23,14 @@ from eval.reals import Rows
 
 log = logging.getLogger(__name__)
 
-JUDGE_VERSION = 2  # raise it when the same settings give another judge
+CLASSIFIER_VERSION = 2  # raise it when the same settings give another classifier
 WIDTHS = (32, 64, 128)
 MAX_SIDE = 64
 
 
 @dataclass(frozen=True)
-class JudgeSettings:
-    """How the judge is trained; every field is part of its hash."""
+class ClassifierSettings:
+    """How the classifier is trained; every field is part of its hash."""
 
     images_seen: int = 100_000
     max_epochs: int = 25
@@ -43,12 +43,12 @@ class JudgeSettings:
     seed: int = 20_261
 
 
-def judge_side(image_size: int) -> int:
-    """The side at which the judge looks: the largest power of two within 8..64 and the pictures."""
+def classifier_side(image_size: int) -> int:
+    """The side at which it looks: the largest power of two within 8..64 and the pictures."""
     return min(MAX_SIDE, 1 << int(math.log2(max(image_size, 8))))
 
 
-class Judge(nn.Module):
+class Classifier(nn.Module):
     """Pictures uint8 [N, 3, S, S] -> features float32 [N, F] and a list of logits [N, classes].
 
     The features, in which distances are measured, are the last convolution's means over the
@@ -58,7 +58,7 @@ class Judge(nn.Module):
 
     def __init__(self, image_size: int, class_counts: tuple[int, ...], hidden_count: int) -> None:
         super().__init__()
-        self.side = judge_side(image_size)
+        self.side = classifier_side(image_size)
         # The first layer goes from full size to a quarter: full-size layers cost most on a CPU.
         stages: list[nn.Module] = []
         channels, side, kernel, stride = 3, self.side, 6, 4
@@ -117,26 +117,26 @@ def masked_loss(logits: list[Tensor], labels: Tensor) -> Tensor:
     return total
 
 
-def train_judge(
+def train_classifier(
     pictures: Rows,
     labels: np.ndarray,
     class_counts: tuple[int, ...],
-    settings: JudgeSettings,
+    settings: ClassifierSettings,
     *,
     device: torch.device,
     advance: Callable[..., None] = lambda *args, **kwargs: None,
-) -> Judge:
-    """Train on uint8 [N, 3, S, S] and int64 [N, A]; the same seed gives the same judge on a CPU.
+) -> Classifier:
+    """Train on uint8 [N, 3, S, S] and int64 [N, A]; the same seed gives the same net on a CPU.
 
     Faces of which no label is known are left out.
     """
     generator = torch.Generator().manual_seed(settings.seed)
-    judge = Judge(pictures.shape[-1], class_counts, settings.hidden_count)
-    initialise(judge, generator)
-    judge.to(device).train()
+    classifier = Classifier(pictures.shape[-1], class_counts, settings.hidden_count)
+    initialise(classifier, generator)
+    classifier.to(device).train()
     labelled = np.flatnonzero((labels != UNKNOWN).any(1))
     if not len(labelled):
-        return judge.eval()
+        return classifier.eval()
     batch = min(settings.batch, len(labelled))
     order = torch.empty(0, dtype=torch.int64)
 
@@ -147,15 +147,15 @@ def train_judge(
         rows, order = labelled[order[:batch].sort().values.numpy()], order[batch:]
         faces = torch.from_numpy(np.ascontiguousarray(pictures[rows])).to(device)
         faces = augment(faces, generator)
-        hidden = judge.hidden(judge.maps(faces))
+        hidden = classifier.hidden(classifier.maps(faces))
         keep = torch.rand(hidden.shape, generator=generator).to(device) >= settings.dropout
         return masked_loss(
-            judge.logits(hidden * keep / (1 - settings.dropout)),
+            classifier.logits(hidden * keep / (1 - settings.dropout)),
             torch.from_numpy(labels[rows]).to(device),
         )
 
     fit(
-        judge,
+        classifier,
         steps_of(len(labelled), settings),
         loss_of_step,
         learning_rate=settings.learning_rate,
@@ -163,10 +163,10 @@ def train_judge(
         warm_up=0.2,
         advance=advance,
     )
-    return judge.eval()
+    return classifier.eval()
 
 
-def steps_of(count: int, settings: JudgeSettings) -> int:
+def steps_of(count: int, settings: ClassifierSettings) -> int:
     """How many updates: `images_seen`, fewer for a small set, but never below `least_images`."""
     batch = min(settings.batch, count)
     wanted = max(settings.least_images, settings.max_epochs * count)
@@ -193,23 +193,23 @@ def augment(faces: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.inference_mode()
 def read_pictures(
-    judge: Judge, pictures: Rows | Tensor, *, device: torch.device, batch: int = 250
+    classifier: Classifier, pictures: Rows | Tensor, *, device: torch.device, batch: int = 250
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Features float32 [N, F] and, per group, class probabilities float32 [N, classes]."""
     features, probabilities = [], []
     for start in range(0, len(pictures), batch):
         piece = torch.as_tensor(pictures[start : start + batch]).to(device)
-        found, logits = judge(piece)
+        found, logits = classifier(piece)
         features.append(found.cpu().numpy())
         probabilities.append([scores.softmax(1).cpu().numpy() for scores in logits])
-    groups = range(len(judge.heads))
+    groups = range(len(classifier.heads))
     return (
         np.concatenate(features),
         [np.concatenate([piece[group] for piece in probabilities]) for group in groups],
     )
 
 
-def judge_key(data: str, settings: JudgeSettings) -> str:
-    """16 hex digits over the data, the settings and `JUDGE_VERSION`: what the judge depends on."""
-    made_of = f"{JUDGE_VERSION} {data} {sorted(asdict(settings).items())}"
+def classifier_key(data: str, settings: ClassifierSettings) -> str:
+    """16 hex digits over data, settings and `CLASSIFIER_VERSION`: all that it depends on."""
+    made_of = f"{CLASSIFIER_VERSION} {data} {sorted(asdict(settings).items())}"
     return hashlib.sha256(made_of.encode()).hexdigest()[:16]

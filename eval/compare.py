@@ -155,7 +155,7 @@ def _cell(value: Any) -> str:
 
 
 def csv_of(runs: list[Run]) -> str:
-    """A line per run, snapshot, judge and class ("" for all faces), values as columns."""
+    """A line per run, snapshot, network and class ("" for all faces), values as columns."""
     columns = ("run", "kimg", "minutes", "device", "judge", "group", "class", *SHOWN)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -163,18 +163,18 @@ def csv_of(runs: list[Run]) -> str:
     for run in runs:
         for row in run.rows:
             head = (run.name, row["kimg"], run.minutes(row["kimg"]), run.device)
-            for judge, found in judges_of(row).items():
+            for network, found in networks_of(row).items():
                 values = [found.get(name, {}).get("drawn", "") for name in SHOWN]
-                writer.writerow((*head, judge, "", "", *values))
+                writer.writerow((*head, network, "", "", *values))
                 for group, classes in found.get("per_class", {}).items():
                     for name, own in classes.items():
                         values = [own.get(value, "") for value in SHOWN]
-                        writer.writerow((*head, judge, group, name, *values))
+                        writer.writerow((*head, network, group, name, *values))
     return file.getvalue()
 
 
-def judges_of(row: Row) -> dict[str, dict[str, Any]]:
-    """The outside judges' parts of a row."""
+def networks_of(row: Row) -> dict[str, dict[str, Any]]:
+    """The scoring networks' parts of a row."""
     return {
         name: found for name, found in row.get("outside", {}).items() if isinstance(found, dict)
     }
@@ -191,11 +191,11 @@ def page_of(runs: list[Run], differing: dict[str, dict[str, Any]]) -> str:
                 charts.append({"title": f"{words(name)} over {unit}", "svg": drawn})
     classes = []
     for run in runs:
-        for judge, found in judges_of(run.newest).items():
+        for network, found in networks_of(run.newest).items():
             for group, values in found.get("per_class", {}).items():
                 for name, own in values.items():
                     cells = [number(own.get("frechet_ratio")), number(own.get("clean"))]
-                    classes.append((run.name, judge, words(group), name, *cells))
+                    classes.append((run.name, network, words(group), name, *cells))
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )

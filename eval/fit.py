@@ -1,4 +1,4 @@
-"""The training loop that the classifier, the patch judge and the realness student share."""
+"""The training loop that the classifier, the patch classifier and the realness student share."""
 
 from __future__ import annotations
 

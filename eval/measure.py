@@ -14,12 +14,12 @@ from acgan.nets.realness import Realness
 from avatar_common.disk.vocabulary import UNKNOWN
 from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
-from eval.judge import TrainedJudge
 from eval.metric import Case, Metric, Results
 from eval.metrics import METRICS
 from eval.metrics.accuracy import unreadable
 from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
+from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check, without_empty_praise
 
 
@@ -65,8 +65,8 @@ class Scores:
             "seed": case.seed,
             "depth": case.plan.depth,
             "conditional": bool(case.scored),
-            "classifier": case.judge.hash if case.judge else None,
-            "classifier_side": case.judge.net.side if case.judge else None,
+            "classifier": case.classifier.hash if case.classifier else None,
+            "classifier_side": case.classifier.net.side if case.classifier else None,
             **{name: result.to_json() for name, result in self.results.found.items()},
             "not_measured": self.results.not_measured,
             "summary": self.summary(),
@@ -96,7 +96,7 @@ def draw_for(
 def measure(
     drawer: Drawer,
     reals: Reals,
-    judge: TrainedJudge | None,
+    classifier: TrainedClassifier | None,
     plan: Plan,
     *,
     name: str,
@@ -111,7 +111,7 @@ def measure(
 ) -> Scores:
     """Draw, measure and check. Raises `UserError` when drawer and face set do not fit.
 
-    Without a judge (a model that takes no labels) the labelled metrics are left out.
+    Without a classifier (a model that takes no labels) the labelled metrics are left out.
     """
     columns = asked_columns(drawer.info.vocabulary, reals.vocabulary, name)
     scored, left_out = scorable_groups(reals, columns)
@@ -121,13 +121,13 @@ def measure(
         drawer=drawer,
         reals=reals,
         plan=plan,
-        device=judge.device if judge else device or torch.device("cpu"),
-        cache=judge.cache if judge else cache or ArrayCache(None),
+        device=classifier.device if classifier else device or torch.device("cpu"),
+        cache=classifier.cache if classifier else cache or ArrayCache(None),
         pictures=pictures,
         labels=labels,
         columns=columns,
-        scored=scored if judge else [],
-        judge=judge,
+        scored=scored if classifier else [],
+        classifier=classifier,
         results=Results({}, dict.fromkeys(left_out, "too few known labels")),
         used_networks=used_networks or {},
         realness=realness,

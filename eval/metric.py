@@ -16,11 +16,11 @@ import torch
 from acgan.nets.realness import Realness
 from eval.cache import ArrayCache
 from eval.drawer import Drawer
-from eval.judge import TrainedJudge
 from eval.options import Depth
 from eval.page_parts import Row, Section
 from eval.plan import Plan
 from eval.reals import Labels, Pictures, Reals
+from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check
 
 R = TypeVar("R", bound="Result")
@@ -82,7 +82,7 @@ class Case:
     int64 [N, A] what they were asked for, in the face set's columns.
 
     `columns` gives the face set's column of each of the drawer's groups; `scored` are the columns
-    with enough known labels. Without labels both are empty and `judge` is None.
+    with enough known labels. Without labels both are empty and `classifier` is None.
     """
 
     drawer: Drawer
@@ -94,7 +94,7 @@ class Case:
     labels: Labels
     columns: list[int]
     scored: list[int]
-    judge: TrainedJudge | None
+    classifier: TrainedClassifier | None
     results: Results
     used_networks: Mapping[str, str] = field(default_factory=dict)
     """Package -> SHA-256 of the networks that trained the model or choose its pictures."""
@@ -112,10 +112,10 @@ class Case:
         return self.plan.seed
 
     @property
-    def reader(self) -> TrainedJudge:
+    def reader(self) -> TrainedClassifier:
         """The classifier; only labelled metrics ask for it."""
-        assert self.judge is not None
-        return self.judge
+        assert self.classifier is not None
+        return self.classifier
 
     @property
     def asked(self) -> Labels:

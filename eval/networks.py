@@ -1,4 +1,4 @@
-"""The outside judges: pretrained networks that know nothing of this project's faces or labels.
+"""The scoring networks, pretrained ones that know nothing of this project's faces or labels.
 
 They come inside packages, so nothing is downloaded, and none of them may ever train or choose what
 it scores (2203.06026: what was trained on a network's features is flattered by them). Which one did
@@ -154,24 +154,24 @@ CHOOSER = Network(
     WEIGHTS["efficientnet-lite0"].sha256,
     _lite0,
 )
-"""Not a judge: helps training, and the realness student that chooses pictures learns from it."""
+"""It does not score: it helps training, and the realness student that chooses pictures learns from it."""
 
-JUDGES = (LITE2, RESNET)
+SCORING = (LITE2, RESNET)
 
 
 def refuse_trained(
-    judges: Sequence[Network], used: Mapping[str, str]
+    networks: Sequence[Network], used: Mapping[str, str]
 ) -> tuple[list[Network], dict[str, str]]:
-    """The judges that had no part in training or choosing, and why each other one is refused.
+    """The networks that had no part in training or choosing, and why each other one is refused.
 
     `used` maps package names to the SHA-256 of weights: a snapshot's `extra["pretrained"]`, and
     what its realness student learnt from. The hash decides, whatever the name.
     """
     hashes = set(used.values())
-    kept = [judge for judge in judges if judge.sha256 not in hashes]
+    kept = [network for network in networks if network.sha256 not in hashes]
     refused = {
-        judge.name: f"{judge.package} had a part in training or choosing: it may not score"
-        for judge in judges
-        if judge.sha256 in hashes
+        network.name: f"{network.package} had a part in training or choosing: it may not score"
+        for network in networks
+        if network.sha256 in hashes
     }
     return kept, refused

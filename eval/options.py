@@ -32,7 +32,7 @@ class ReportOptions(EvalOptions):
     """Fixes the latents and every random choice of the scores."""
 
     depth: Depth = "full"
-    """quick leaves out the slow parts: GAN-train, 256 px MS-SSIM, the second judge."""
+    """quick leaves out the slow parts: GAN-train, 256 px MS-SSIM, the second classifier."""
 
     inception: Path | None = None
     """Inception-v3 weights for FID and KID (torch-fidelity's file); its cache is looked at too."""
@@ -59,7 +59,7 @@ class RealnessOptions(EvalOptions):
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOptions(EvalOptions):
     image_size: int | None = None
-    """Side at which the judge will read; the face set's own unless told otherwise."""
+    """Side at which the classifier will read; the face set's own unless told otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)

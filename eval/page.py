@@ -43,7 +43,7 @@ def write_page(path: Path, scores: Scores, history: list[Row]) -> None:
             sentence=sentence,
             verdicts=verdicts,
             passed=[check for check in scores.checks if check.level == "good"],
-            unjudged=[check for check in scores.checks if check.level == "unjudged"],
+            unanswered=[check for check in scores.checks if check.level == "unanswered"],
             sheet=first_sheet(scores),
             subject=scores.subject,
             case=case,
@@ -111,7 +111,7 @@ def asked_and_came(scores: Scores) -> list[Section]:
 
 
 def over_training(history: list[Row]) -> list[Section]:
-    """The share of clean faces in each outside judge over training, once there are two rows."""
+    """The share of clean faces in each scoring network over training, once there are two rows."""
     names = sorted({name for row in history for name in row["summary"] if name.endswith("_clean")})
     if len({row.get("kimg") for row in history}) < 2 or not names:
         return []

@@ -1,8 +1,8 @@
-"""The second judge, of another kind: logistic regression on fixed patch responses.
+"""The second classifier, of another kind: logistic regression on fixed patch responses.
 
 Nothing in its features is learned by gradient: small patches cut from train faces, whitened, answer
 at every place and are averaged over a 4x4 grid (Coates, Ng, Lee 2011). A generator that has learned
-to please convolutional classifiers in particular reads worse here than by the first judge.
+to please convolutional classifiers in particular reads worse here than by the first classifier.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SEED = 7
 
 
 @dataclass(frozen=True)
-class PatchJudge:
+class PatchClassifier:
     """Filters [K, 3, p, p] with a bias each, feature mean and scale [F], a linear map per group."""
 
     filters: Tensor
@@ -46,10 +46,10 @@ class PatchJudge:
         return [part.detach().numpy() for part in parts]
 
     @staticmethod
-    def from_arrays(arrays: list[np.ndarray]) -> PatchJudge:
+    def from_arrays(arrays: list[np.ndarray]) -> PatchClassifier:
         parts = [torch.from_numpy(part) for part in arrays]
         groups = (len(parts) - 4) // 2
-        return PatchJudge(
+        return PatchClassifier(
             parts[0], parts[1], parts[2], parts[3], parts[4 : 4 + groups], parts[4 + groups :]
         )
 
@@ -98,7 +98,9 @@ def cut_filters(pictures: Rows, generator: torch.Generator) -> tuple[Tensor, Ten
     return filters.reshape(FILTERS, 3, PATCH, PATCH), -(filters @ mean)
 
 
-def train_patch_judge(pictures: Rows, labels: Labels, sizes: tuple[int, ...]) -> PatchJudge:
+def train_patch_classifier(
+    pictures: Rows, labels: Labels, sizes: tuple[int, ...]
+) -> PatchClassifier:
     """Fit on at most `MAX_TRAIN` train faces, uint8 [N, 3, S, S] and int64 [N, A]."""
     generator = torch.Generator().manual_seed(SEED)
     filters, bias = cut_filters(pictures, generator)
@@ -126,4 +128,4 @@ def train_patch_judge(pictures: Rows, labels: Labels, sizes: tuple[int, ...]) ->
     fit(linear, steps, loss_of_step, learning_rate=1e-3, weight_decay=0.1)
     weights = [part.detach().T.contiguous() for part in linear.weight.split(sizes)]
     offsets = [part.detach().clone() for part in linear.bias.split(sizes)]
-    return PatchJudge(filters, bias, mean, scale, weights, offsets)
+    return PatchClassifier(filters, bias, mean, scale, weights, offsets)

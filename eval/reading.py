@@ -28,7 +28,7 @@ def confusion_matrix(
 
 @dataclass(frozen=True)
 class Reading:
-    """One group read by one judge on one set of pictures, as counts [asked class, read class]."""
+    """One group read in one set of pictures, as counts [asked class, read class]."""
 
     confusion: npt.NDArray[np.int64]
 
@@ -115,8 +115,8 @@ def read_group(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floa
 class GroupAccuracy:
     """One attribute: fakes asked for the held-out labels beside the held-out reals.
 
-    A yes-or-no attribute is judged by balanced accuracy: where 90% have no hat, never drawing one
-    would be 90% right. All others are judged by the share that is right.
+    A yes-or-no attribute is scored by balanced accuracy: where 90% have no hat, never drawing one
+    would be 90% right. All others are scored by the share that is right.
     """
 
     name: str
@@ -129,7 +129,7 @@ class GroupAccuracy:
         return self.classes == FLAG
 
     def score(self, reading: Reading) -> float:
-        """The number by which this attribute is judged."""
+        """The number by which this attribute is scored."""
         return reading.balanced if self.is_flag else reading.accuracy
 
     def interval(self, reading: Reading) -> tuple[float, float]:
@@ -204,7 +204,7 @@ def group_accuracies(
     real_read: list[npt.NDArray[np.float32]],
     real_labels: Labels | None = None,
 ) -> list[GroupAccuracy]:
-    """One judge's readings, group by group. `*_read` are probabilities per column."""
+    """One classifier's readings, group by group. `*_read` are probabilities per column."""
     real_labels = reals.test_labels if real_labels is None else real_labels
     return [
         GroupAccuracy(

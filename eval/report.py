@@ -18,7 +18,6 @@ from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.errors import UserError
 from eval.answers import ANSWERS_FOLDER
 from eval.cache import CACHE_FOLDER, ArrayCache
-from eval.judge import obtain_judge
 from eval.measure import Scores, measure
 from eval.metrics import METRICS
 from eval.options import ReportOptions
@@ -26,6 +25,7 @@ from eval.page import write_page
 from eval.plan import Plan
 from eval.reals import Reals, load_reals
 from eval.sources import Sources, find_sources
+from eval.trained_classifier import obtain_classifier
 from eval.verdicts import verdicts_of
 
 log = logging.getLogger(__name__)
@@ -70,19 +70,19 @@ def score_snapshot(
     # Real faces are shrunk to the size that the model draws: else sharpness alone would tell.
     reals: Reals = load_reals(sources.faces, image_size=snapshot.info.image_size)
     # Without labels on both sides there is nothing for a classifier to compare.
-    judge = None
+    classifier = None
     if not len(snapshot.info.vocabulary):
         log.warning("the snapshot takes no labels: what is read by label is left out")
     elif not (reals.train_labels != UNKNOWN).any():
         log.warning("no face has a known label: what is read by label is left out")
     else:
-        judge = obtain_judge(reals, sources.faces, device=device, quiet=quiet)
+        classifier = obtain_classifier(reals, sources.faces, device=device, quiet=quiet)
     realness = find_realness(sources.snapshot, snapshot.info.weights_sha256)
     with progress("report", len(METRICS) + 3, quiet=quiet) as advance:
         scores = measure(
             snapshot,
             reals,
-            judge,
+            classifier,
             plan,
             name=str(sources.snapshot),
             kimg=snapshot.info.kimg,

@@ -1,4 +1,4 @@
-"""The judge as one self-contained file, for rooms that may not import this one (best-of-N)."""
+"""The classifier as a file of its own, for packages that may not import this one (best-of-N)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from avatar_common.disk.files import write_bytes
 from avatar_common.disk.vocabulary import Vocabulary
-from eval.classifier import Judge
+from eval.classifier import Classifier
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +25,17 @@ NOTES_FILE = "classifier.json"
 class Standalone(nn.Module):
     """Pictures uint8 [N,3,S,S] -> features [N,F], log-probabilities [N, classes of all groups]."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, classifier: Classifier) -> None:
         super().__init__()
-        self.judge = judge
+        self.classifier = classifier
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        features, logits = self.judge(pictures)
+        features, logits = self.classifier(pictures)
         return features, torch.cat([scores.log_softmax(1) for scores in logits], dim=1)
 
 
 def keep_standalone(
-    judge: Judge, path: Path, *, image_size: int, vocabulary: Vocabulary, dataset_id: str
+    classifier: Classifier, path: Path, *, image_size: int, vocabulary: Vocabulary, dataset_id: str
 ) -> None:
     """Write `path` (.pt2) unless it is there; what it reads is described in its notes."""
     if path.is_file():
@@ -48,15 +48,15 @@ def keep_standalone(
     }
     example = torch.zeros(2, 3, image_size, image_size, dtype=torch.uint8)
     batch = torch.export.Dim("batch", min=1, max=65536)
-    device = next(judge.parameters()).device
+    device = next(classifier.parameters()).device
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
         program = torch.export.export(
-            Standalone(judge.cpu()).eval(), (example,), dynamic_shapes={"pictures": {0: batch}}
+            Standalone(classifier.cpu()).eval(), (example,), dynamic_shapes={"pictures": {0: batch}}
         )
         for node in program.graph.nodes:  # where the code lies on this machine
             node.meta.pop("stack_trace", None)
         file = io.BytesIO()
         torch.export.save(program, file, extra_files={NOTES_FILE: json.dumps(notes)})
-    judge.to(device)
+    classifier.to(device)
     write_bytes(path, file.getvalue())

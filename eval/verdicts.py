@@ -19,7 +19,7 @@ TITLES = {
     "flags_missing": "Some attributes without effect",
     "ignores_labels": "Ignores what you ask for",
     "ignores_z": "Always the same face",
-    "judges_disagree": "Judges disagree",
+    "judges_disagree": "Classifiers disagree",
     "labels_shuffled": "Draws something else than asked",
     "low_recall": "Few kinds of faces",
     "low_variety": "Too little variety",
@@ -57,22 +57,22 @@ class Verdict:
 class Check:
     """One question that the report answers; without verdicts it was passed.
 
-    `judged` is false where another failure leaves nothing to judge; `needs_faces` says that
+    `answerable` is false where another failure leaves nothing to ask; `needs_faces` says that
     passing means nothing for pictures that are no faces.
     """
 
     question: str
     number: str
     verdicts: list[Verdict]
-    judged: bool = True
+    answerable: bool = True
     needs_faces: bool = False
 
     @property
-    def level(self) -> Level | Literal["unjudged"]:
+    def level(self) -> Level | Literal["unanswered"]:
         if self.verdicts:
             broken = any(verdict.severity == "broken" for verdict in self.verdicts)
             return "broken" if broken else "flawed"
-        return "good" if self.judged else "unjudged"
+        return "good" if self.answerable else "unanswered"
 
 
 def without_empty_praise(checks: list[Check]) -> list[Check]:
@@ -81,7 +81,7 @@ def without_empty_praise(checks: list[Check]) -> list[Check]:
     if not names & set(NO_FACES):
         return checks
     return [
-        replace(check, judged=False) if check.needs_faces and not check.verdicts else check
+        replace(check, answerable=False) if check.needs_faces and not check.verdicts else check
         for check in checks
     ]
 

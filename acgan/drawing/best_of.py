@@ -195,7 +195,7 @@ class Picker:
 
 
 def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
-    """The nets that judge a snapshot's drawings. Raises `UserError` when there is none."""
+    """The networks that choose among a snapshot's draws. Raises `UserError` when there is none."""
     realness = find_realness(snapshot, info.weights_sha256)
     try:
         reader = Reader(find_classifier(snapshot, info, workspace), info)

@@ -127,11 +127,11 @@ def score_lines(scores: Mapping[str, Any] | None) -> str:
     if ms_ssim:
         label = "MS-SSIM within a combination (low is varied)"
         lines.append(f"| {label} | {_cells(ms_ssim)} |")
-    for judge in (found for found in outside.values() if isinstance(found, Mapping)):
+    for network in (found for found in outside.values() if isinstance(found, Mapping)):
         for measure, label in OUTSIDE.items():
-            if measure in judge:
-                pair = {"fake": judge[measure]["drawn"], "real": judge[measure]["real"]}
-                lines.append(f"| {label}, {judge['network']} | {_cells(pair)} |")
+            if measure in network:
+                pair = {"fake": network[measure]["drawn"], "real": network[measure]["real"]}
+                lines.append(f"| {label}, {network['network']} | {_cells(pair)} |")
     verdicts = [f"- {verdict['text']}" for verdict in scores.get("verdicts", [])]
     return "\n".join([*lines, "", "The report's verdicts:", "", *(verdicts or ["- none"])])
 

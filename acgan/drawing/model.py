@@ -136,7 +136,7 @@ class Model:
 
     @cached_property
     def picker(self) -> Picker:
-        """Chooses the best of N. Raises `UserError` where the model has nothing to judge with."""
+        """Chooses the best of N. Raises `UserError` where the model has nothing to choose with."""
         with self._lock:
             return open_picker(self.painter.snapshot.path, self.info, self.workspace)
 

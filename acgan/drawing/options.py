@@ -204,7 +204,7 @@ class ExportOptions(DeviceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PackageOptions(CommonOptions):
-    """Put a snapshot, its scores, its judge and a model card into one folder to give away."""
+    """Put a snapshot, its scores, its classifier and a model card into one folder to give away."""
 
     snapshot: Path | None = None
     """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the

@@ -1,7 +1,7 @@
-"""`package`: a snapshot with its scores, its judge and a model card, in one folder to give away.
+"""`package`: a snapshot, its scores, its classifier and a model card, in one folder to give away.
 
 `MODELS/<name>/` holds `<name>.json` and `<name>.safetensors` (the snapshot), `eval/metrics.jsonl`
-(its row of scores), `classifier.pt2` and, where there is one, `realness.onnx` (the judges, for
+(its row of scores), `classifier.pt2` and, where there is one, `realness.onnx` (both for
 best-of-N), `<name>.training.safetensors` (the nets that trained it, for `train --from`) and
 `MODEL_CARD.md`. Every command takes the folder as `--snapshot`; one under `acgan/models` ships with
 the project.
@@ -80,9 +80,9 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     else:
         row = scores | {"snapshot": name, "snapshot_hash": packed.info.weights_sha256}
         write_text(folder / SCORES_FILE, json.dumps(row) + "\n")
-    judge = find_judge(snapshot, options.workspace)
-    if judge is not None:
-        write_bytes(folder / CLASSIFIER_FILE, judge.read_bytes())
+    classifier = find_classifier_file(snapshot, options.workspace)
+    if classifier is not None:
+        write_bytes(folder / CLASSIFIER_FILE, classifier.read_bytes())
     realness = realness_file(snapshot.path, snapshot.info)
     if realness is not None:
         write_bytes(folder / PACKAGED, realness.read_bytes())
@@ -97,7 +97,7 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
         "precision": options.precision,
         "mean_difference": round(difference, 4),
         "scored": scores is not None,
-        "classifier": judge is not None,
+        "classifier": classifier is not None,
         "realness": realness is not None,
         "can_be_trained_on": training_path(stem.with_suffix(".json")).is_file(),
     }
@@ -125,7 +125,7 @@ def save_halved(stem: Path, snapshot: Snapshot) -> float:
     return difference
 
 
-def find_judge(snapshot: Snapshot, workspace: Path) -> Path | None:
+def find_classifier_file(snapshot: Snapshot, workspace: Path) -> Path | None:
     """The classifier of the snapshot's own faces, or none with a note."""
     try:
         return find_classifier(snapshot.path, snapshot.info, workspace)

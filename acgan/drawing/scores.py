@@ -17,7 +17,7 @@ def scores_of(snapshot: Path, weights_sha256: str) -> dict[str, Any] | None:
 
 
 def accuracy_per_class(scores: Mapping[str, Any] | None) -> dict[str, dict[str, float]]:
-    """Per attribute and class, how often the judge saw what was asked; what was measured only."""
+    """Per attribute and class, how often the classifier saw what was asked, where measured."""
     try:
         return {
             group: {

@@ -304,7 +304,7 @@ def to_onnx(net: nn.Module) -> bytes:
 def score(data: bytes, faces: Pictures) -> dict[str, Any]:
     """Faces shrunk to half and enlarged again: PSNR (dB) and distance in EfficientNet-Lite2."""
     session = onnx_session(data, threads=1)
-    judge = load_efficientnet_lite("efficientnet-lite2", (2, 4))
+    network = load_efficientnet_lite("efficientnet-lite2", (2, 4))
     side = faces.shape[1]
     small = [Image.fromarray(face).resize((side // 2, side // 2), Image.Resampling.LANCZOS)
              for face in faces]  # fmt: skip
@@ -322,6 +322,6 @@ def score(data: bytes, faces: Pictures) -> dict[str, Any]:
             error = float(((drawn.astype(np.float64) - face) ** 2).mean())
             decibels.append(10 * np.log10(255**2 / max(error, 1e-9)))
             pair = torch.from_numpy(np.stack([drawn, face])).permute(0, 3, 1, 2).float() / 255
-            far.append(float(feature_distance(judge, pair[:1], pair[1:])))
+            far.append(float(feature_distance(network, pair[:1], pair[1:])))
         psnr[name], distance[name] = (round(float(np.mean(v)), 4) for v in (decibels, far))
     return {"psnr_db": psnr, "feature_distance": distance}

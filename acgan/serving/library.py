@@ -98,12 +98,12 @@ class Library:
         """What there is to know of a model. Raises `UserError`."""
         model = self.model(name)
         try:
-            judged = model.picker is not None
+            chooses = model.picker is not None
         except UserError:
-            judged = False
+            chooses = False
         edits = editable(model.info) if model.can_find else []
         told = describe(model.painter.snapshot)
-        return {"name": name, **told, "best_of": judged, "edits": edits}
+        return {"name": name, **told, "best_of": chooses, "edits": edits}
 
     def name_of(self, weights_sha256: str) -> str:
         """The name of the model with these weights. Raises `UserError` when it is not here."""

@@ -1,8 +1,8 @@
 """`export --site`: the page as a folder of static files that draws in the browser.
 
 `DIR/` holds the page, `ort/` (ONNX Runtime's WebAssembly build, from npm), and under
-`models/<name>/` the generator as ONNX with halved weights, the nets that judge for best-of-N, what
-is known of the model (`model.json`), its card and a face. Any file host will do; nothing is loaded
+`models/<name>/` the generator as ONNX with halved weights, the networks of best-of-N, what is
+known of the model (`model.json`), its card and a face. Any file host will do; nothing is loaded
 from elsewhere.
 """
 
@@ -187,13 +187,13 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
             "nothing was written",
             hint="try another version of onnxruntime",
         )
-    judges, columns = write_judges(home, model)
+    choosers, columns = write_choosers(home, model)
     told = {
         "schema_version": SITE_SCHEMA_VERSION,
         "name": name,
         **describe(snapshot),
-        "best_of": bool(judges),
-        "judges": judges,
+        "best_of": bool(choosers),
+        "judges": choosers,
         "reader_columns": columns,
         "upscaler": UPSCALER.is_file(),
     }
@@ -219,26 +219,26 @@ def largest_difference(ours: Pictures, theirs: Pictures) -> int:
     return int(np.abs(ours.astype(np.int16) - theirs).max())
 
 
-def write_judges(home: Path, model: Model) -> tuple[list[str], list[list[int]]]:
+def write_choosers(home: Path, model: Model) -> tuple[list[str], list[list[int]]]:
     """What chooses the best of N; which there are, and the reader's column of every class."""
-    judges: list[str] = []
+    choosers: list[str] = []
     columns: list[list[int]] = []
     path = model.painter.snapshot.path
     realness = realness_file(path, model.info)
     if realness is not None:
         shutil.copyfile(realness, home / "realness.onnx")
-        judges.append("realness")
+        choosers.append("realness")
     try:
         found = find_classifier(path, model.info, model.workspace)
     except UserError as error:
         log.info("%s", error)
-        return judges, columns
+        return choosers, columns
     reader = Reader(found, model.info)
     write_bytes(home / "reader.onnx", reader_to_onnx(found, model.image_size))
-    judges.append("reader")
+    choosers.append("reader")
     for group, known in zip(model.info.vocabulary, reader.columns, strict=True):
         columns.append([known.get(place, -1) for place in range(len(group.classes))])
-    return judges, columns
+    return choosers, columns
 
 
 def reader_to_onnx(path: Path, image_size: int) -> bytes:

@@ -18,7 +18,7 @@ from eval.metrics import (
     outside,
     people,
     resolution,
-    second_judge,
+    second_classifier,
     sharpness,
 )
 
@@ -31,7 +31,7 @@ METRICS: tuple[Metric, ...] = (
     latent.METRIC,
     control.METRIC,
     accuracy.METRIC,
-    second_judge.METRIC,
+    second_classifier.METRIC,
     gan_train.METRIC,
     resolution.METRIC,
     memorisation.METRIC,

@@ -20,7 +20,7 @@ LABEL_EFFECT = 0.1  # change of a picture under labels over that under z
 RATIO_FLAWED = 0.9  # fake over real accuracy
 CLASS_LOST = 0.5  # a class read right less often than this share of its real accuracy
 CLASSES_LOST_BROKEN = 1 / 3  # share of a group's classes lost
-CLASS_MIN = 8  # faces asked of a class before it is judged
+CLASS_MIN = 8  # faces asked of a class before it is scored
 CONFUSED = 0.05  # share of a class read as another before the page names it
 SURE_Z = 3.0
 BLIND = "not measurable"
@@ -81,7 +81,7 @@ class Accuracy(Result):
             if group.ratio > OVER_EASY and group.z_above_real > OVER_EASY_Z
         ]
         if always_the_same(results):
-            easy = []  # the same few pictures again and again: no spread to judge
+            easy = []  # the same few pictures again and again: no spread to measure
         verdicts = []
         if easy:
             top = max(easy, key=lambda group: group.ratio)
@@ -100,13 +100,22 @@ class Accuracy(Result):
             "Is its accuracy honest?",
             f"{self.summary()['accuracy_ratio']:.2f} of the accuracy on real faces",
             verdicts,
-            judged=bool(verdicts) or self.labels_work,
+            answerable=bool(verdicts) or self.labels_work,
             needs_faces=True,
         )
 
     def sections(self, case: Case) -> list[Section]:
         groups = sorted(self.groups, key=lambda group: group.ratio)
-        head = ("attribute", "", "drawn", "95%", "real", "ratio", "judged by", "most common class")
+        head = (
+            "attribute",
+            "",
+            "drawn",
+            "95%",
+            "real",
+            "ratio",
+            "measured by",
+            "most common class",
+        )
         tables = [Table(head, [_line(group) for group in groups])]
         tables += [_classes(group) for group in groups if not group.is_flag]
         blind = [name for name, why in case.results.not_measured.items() if why.startswith(BLIND)]
@@ -186,14 +195,14 @@ def _lost_classes(groups: list[GroupAccuracy]) -> list[Verdict]:
         if lost and group.is_flag:
             flags[group.name] = float(group.fake.per_class[1])
         elif lost:
-            judged = int((group.fake.confusion.sum(1) >= CLASS_MIN).sum())
+            counted = int((group.fake.confusion.sum(1) >= CLASS_MIN).sum())
             found.append(
                 Verdict(
                     "classes_missing",
-                    "broken" if len(lost) / judged >= CLASSES_LOST_BROKEN else "flawed",
-                    f"It cannot draw {len(lost)} of {judged} classes of {words(group.name)}: "
+                    "broken" if len(lost) / counted >= CLASSES_LOST_BROKEN else "flawed",
+                    f"It cannot draw {len(lost)} of {counted} classes of {words(group.name)}: "
                     f"{words(*lost)}.",
-                    {"lost": float(len(lost)), "classes": float(judged)},
+                    {"lost": float(len(lost)), "classes": float(counted)},
                 )
             )
     if flags:
@@ -274,14 +283,14 @@ def unreadable(case: Case) -> dict[int, str]:
 
 def measure_accuracy(case: Case) -> Result:
     case.note("read")
-    judge, reals = case.reader, case.reals
+    classifier, reals = case.reader, case.reals
     return Accuracy(
         group_accuracies(
             reals,
             case.scored,
             case.labels,
-            judge.read_kept(case.pictures)[1],
-            judge.read_kept(reals.test_pictures)[1],
+            classifier.read_kept(case.pictures)[1],
+            classifier.read_kept(reals.test_pictures)[1],
         )
     )
 

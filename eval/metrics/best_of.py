@@ -1,7 +1,7 @@
 """What choosing by realness brings, and what it costs in variety: a further row, never the score.
 
 All other numbers are of raw draws. Here each label row is drawn `N_DRAWN` times and the snapshot's
-realness net keeps one; the judges that it has never seen say how much cleaner that is.
+realness net keeps one; the networks that it has never seen say how much cleaner that is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from avatar_common.frechet import frechet_distance
 from eval.cache import content_hash
 from eval.drawer import draw_all
 from eval.metric import Case, Metric, Result
-from eval.metrics.outside import CLEAN_QUANTILE, TITLES, allowed_judges
+from eval.metrics.outside import CLEAN_QUANTILE, TITLES, allowed_networks
 from eval.neighbours import mean_nearest, measure_manifold, real_halves
 from eval.networks import Features
 from eval.page_parts import Section, Table, number
@@ -32,7 +32,7 @@ SEED_APART = 500_000  # no other metric's latents
 
 @dataclass(frozen=True)
 class BestOf(Result):
-    """Per judge, each number of the chosen and of as many raw draws."""
+    """Per network, each number of the chosen and of as many raw draws."""
 
     count: int
     values: dict[str, dict[str, dict[str, float]]]
@@ -42,20 +42,20 @@ class BestOf(Result):
 
     def summary(self) -> dict[str, float]:
         return {
-            f"{judge}_{name}_best_of_{N_DRAWN}": found[name]["best"]
-            for judge, found in self.values.items()
+            f"{network}_{name}_best_of_{N_DRAWN}": found[name]["best"]
+            for network, found in self.values.items()
             for name in ("clean", "recall")
         }
 
     def sections(self, case: Case) -> list[Section]:
         rows = [
             (
-                f"{judge}: {TITLES[name]}",
+                f"{network}: {TITLES[name]}",
                 number(pair["raw"]),
                 number(pair["best"]),
                 number(pair["best"] / pair["raw"]) if pair["raw"] else "–",
             )
-            for judge, found in self.values.items()
+            for network, found in self.values.items()
             for name, pair in found.items()
         ]
         head = ("measure", "raw draws", f"best of {N_DRAWN}", "times")
@@ -64,7 +64,7 @@ class BestOf(Result):
                 "What choosing brings",
                 f"{self.count} faces, each the first good one of {N_DRAWN} draws with the same "
                 "labels by the snapshot's realness net, which learnt from another network than "
-                "those that judge here. Choosing costs variety: see recall.",
+                "those that score here. Choosing costs variety: see recall.",
                 tables=[Table(head, list(rows))],
             )
         ]
@@ -78,11 +78,11 @@ def measure(case: Case) -> Result | str:
     chosen = chosen_draws(case, case.realness, count)
     rows = without_twins(case.reals.test_pictures, case.cache)
     values = {}
-    for judge in allowed_judges(case)[0]:
-        real = judge.features(case.reals.test_pictures, case.cache)[rows]
-        raw = judge.features(case.pictures, case.cache)[:count]
-        best = judge.features(chosen, case.cache)
-        values[judge.name] = compared(raw, best, real, case.seed)
+    for network in allowed_networks(case)[0]:
+        real = network.features(case.reals.test_pictures, case.cache)[rows]
+        raw = network.features(case.pictures, case.cache)[:count]
+        best = network.features(chosen, case.cache)
+        values[network.name] = compared(raw, best, real, case.seed)
     return BestOf(count, values)
 
 

@@ -28,12 +28,12 @@ SWITCHES = 120
 WALKS = 12
 STEPS = 16
 KEPT_LOW = 0.7
-CHANGED_ENOUGH = 0.4  # below it there is no control whose side effects could be judged
+CHANGED_ENOUGH = 0.4  # below it there is no control whose side effects could be measured
 
 
 @dataclass(frozen=True)
 class Switch:
-    """One attribute changed: how often the judge reads the new class, and the others stay."""
+    """One attribute changed: how often the classifier reads the new class, and the others stay."""
 
     name: str
     changed: float
@@ -51,12 +51,12 @@ def measure_switches(
 ) -> list[Switch]:
     """For each group, `SWITCHES` rows get another class that the rows hold somewhere, same z.
 
-    `asked` is int64 [N, A] in the drawer's groups; `columns` maps its columns to the judge's.
+    `asked` is int64 [N, A] in the drawer's groups; `columns` maps its columns to the classifier's.
     """
     rng = np.random.default_rng(seed)
     z = drawer.random_z(SWITCHES, seed + 2)
     found = []
-    for own, judged in columns.items():
+    for own, column in columns.items():
         known = np.flatnonzero(asked[:, own] != UNKNOWN)
         classes = np.unique(asked[known, own])
         if len(classes) < 2:
@@ -71,12 +71,12 @@ def measure_switches(
         kept = [
             np.mean(first[other].argmax(1) == second[other].argmax(1))
             for other in columns.values()
-            if other != judged
+            if other != column
         ]
         found.append(
             Switch(
                 drawer.info.vocabulary.names[own],
-                float(np.mean(second[judged].argmax(1) == after[:, own])),
+                float(np.mean(second[column].argmax(1) == after[:, own])),
                 float(np.mean(kept)) if kept else float("nan"),
                 mean_difference(*pictures),
             )
@@ -94,7 +94,7 @@ def spherical_steps(start: Tensor, end: Tensor, steps: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Walks between latents in the judge's features; 1 is perfectly even, `STEPS` - 1 one jump."""
+    """Walks between latents in the classifier's features; 1 is even, `STEPS` - 1 a single jump."""
 
     largest_over_mean: float
     path_over_straight: float
@@ -148,9 +148,9 @@ class Control(Result):
             return []
         mean_kept = float(np.mean(kept))
         changed = float(np.mean([switch.changed for switch in self.switches]))
-        judged = changed >= CHANGED_ENOUGH
+        measurable = changed >= CHANGED_ENOUGH
         verdicts = []
-        if judged and mean_kept < KEPT_LOW:
+        if measurable and mean_kept < KEPT_LOW:
             verdicts.append(
                 Verdict(
                     "entangled",
@@ -163,7 +163,7 @@ class Control(Result):
             f"{percent(mean_kept)} of the others stay; the changed one shows in {percent(changed)}"
         )
         question = "Do the others stay when one attribute changes?"
-        return [Check(question, text, verdicts, judged=judged, needs_faces=True)]
+        return [Check(question, text, verdicts, answerable=measurable, needs_faces=True)]
 
     def sections(self, case: Case) -> list[Section]:
         table = Table(

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from eval.cache import content_hash
-from eval.classifier import JudgeSettings, judge_key, read_pictures, train_judge
+from eval.classifier import ClassifierSettings, classifier_key, read_pictures, train_classifier
 from eval.metric import Case, Metric, Result
 from eval.metrics.accuracy import Accuracy
 from eval.page_parts import Section, Table, percent, words
 from eval.reading import Reading, read_group
 
-SETTINGS = JudgeSettings(images_seen=40_000)
+SETTINGS = ClassifierSettings(images_seen=40_000)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def measure(case: Case) -> Result:
     reals = case.reals
 
     def train() -> list[np.ndarray]:
-        net = train_judge(
+        net = train_classifier(
             case.pictures, case.labels, reals.vocabulary.sizes, SETTINGS, device=case.device
         )
         read = read_pictures(net, reals.test_pictures, device=case.device)[1]
@@ -62,7 +62,9 @@ def measure(case: Case) -> Result:
 
     names = [reals.vocabulary.names[column] for column in case.scored]
     made_of = content_hash(case.pictures, case.labels, reals.test_labels)
-    key = f"gan-train-{judge_key(reals.dataset_id, SETTINGS)}-{'-'.join(map(str, case.scored))}"
+    key = (
+        f"gan-train-{classifier_key(reals.dataset_id, SETTINGS)}-{'-'.join(map(str, case.scored))}"
+    )
     confusions = case.cache.arrays(f"{key}-{made_of}", train)
     read = dict(zip(names, map(Reading, confusions), strict=True))
     own = {group.name: group.real for group in case.results.get(Accuracy).groups}

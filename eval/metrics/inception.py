@@ -14,7 +14,7 @@ from torch import Tensor
 
 from avatar_common.errors import UserError
 from eval.metric import Case, Metric, Result
-from eval.metrics.outside import NetworkScores, judge_crowd
+from eval.metrics.outside import NetworkScores, score_crowd
 from eval.networks import Extract, Features, Network, as_they_are
 from eval.page_parts import Row
 from eval.twins import without_twins
@@ -34,7 +34,7 @@ def find_weights(given: Path | None) -> Path | None:
 
 @dataclass(frozen=True)
 class Inception(Result):
-    """The same numbers as the outside judges give, in Inception-v3 features: FID and KID."""
+    """The same numbers as the scoring networks give, in Inception-v3 features: FID and KID."""
 
     scores: NetworkScores
 
@@ -89,7 +89,7 @@ def measure(case: Case) -> Result | str:
     if find_spec("torch_fidelity") is None:
         return "needs the fid extra: pip install -e '.[fid]'"
     rows = without_twins(case.reals.test_pictures, case.cache)
-    return Inception(judge_crowd(case, inception_network(path, case.device), rows))
+    return Inception(score_crowd(case, inception_network(path, case.device), rows))
 
 
 def _check_weights(path: Path) -> None:

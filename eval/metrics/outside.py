@@ -27,7 +27,7 @@ from eval.figures import data_uri, grid
 from eval.intervals import Value, around, bootstrap, of_mean
 from eval.metric import Case, Metric, Result, Results
 from eval.neighbours import NEAREST_K, mean_nearest, memberships, real_halves
-from eval.networks import JUDGES, Features, Network, refuse_trained
+from eval.networks import SCORING, Features, Network, refuse_trained
 from eval.page_parts import Bar, Figure, Row, Section, Table, number, percent, words
 from eval.reals import Pictures
 from eval.twins import without_twins
@@ -38,7 +38,7 @@ BROKEN_QUANTILE = 0.99
 JPEG_QUALITY = 50  # poor
 FRECHET_RESAMPLES = 40
 MIN_PER_CLASS = 40
-MOST_IN_HALF = 1300  # ratios grow with the count: sets of all sizes are judged by one limit
+MOST_IN_HALF = 1300  # ratios grow with the count: sets of all sizes are scored by one limit
 SHOWN = 8
 
 # Of the means over the networks, fakes and reals saved alike.
@@ -135,7 +135,7 @@ class NetworkScores:
 
 @dataclass(frozen=True)
 class Outside(Result):
-    """Every judge's scores; `real_rows` are the held-out rows behind each `own`."""
+    """Every network's scores; `real_rows` are the held-out rows behind each `own`."""
 
     networks: list[NetworkScores]
     refused: dict[str, str]
@@ -270,36 +270,36 @@ class Outside(Result):
 
 def measure_outside(case: Case) -> Result:
     """Raises `UserError` when no network is left that had no part in training."""
-    judges, refused = allowed_judges(case)
+    allowed, refused = allowed_networks(case)
     rows = without_twins(case.reals.test_pictures, case.cache)
     networks = []
-    for judge in judges:
-        case.note(f"outside judge {judge.name}")
-        networks.append(judge_crowd(case, judge, rows))
+    for network in allowed:
+        case.note(f"scoring network {network.name}")
+        networks.append(score_crowd(case, network, rows))
     second = real_halves(len(rows), min(len(case.pictures), MOST_IN_HALF), case.seed)[1]
     return Outside(networks, refused, len(case.reals.test_pictures) - len(rows), rows[second])
 
 
-def allowed_judges(case: Case) -> tuple[list[Network], dict[str, str]]:
+def allowed_networks(case: Case) -> tuple[list[Network], dict[str, str]]:
     """The networks that may score this model."""
-    judges, refused = refuse_trained(JUDGES, case.used_networks)
-    if not judges:
+    networks, refused = refuse_trained(SCORING, case.used_networks)
+    if not networks:
         raise UserError(
-            "every outside judge had a part in training this model", hint="train with another one"
+            "every scoring network had a part in training this model", hint="train with another one"
         )
-    return judges, refused
+    return networks, refused
 
 
-def judge_crowd(case: Case, judge: Network, rows: npt.NDArray[np.int64]) -> NetworkScores:
+def score_crowd(case: Case, network: Network, rows: npt.NDArray[np.int64]) -> NetworkScores:
     """One network on all fakes and on the held-out faces `rows`."""
     cache, seed = case.cache, case.seed
-    fake = judge.features(case.pictures, cache)
-    real = judge.features(case.reals.test_pictures, cache)[rows]
+    fake = network.features(case.pictures, cache)
+    real = network.features(case.reals.test_pictures, cache)[rows]
     first, second, drawn = real_halves(len(real), min(len(fake), MOST_IN_HALF), seed)
     base = frechet_distance(real[second], real[first])
     halves = Halves(real[first], real[second])
-    again = judge.features(saved_again(case.reals.test_pictures, JPEG_QUALITY), cache)[rows]
-    fake_again = judge.features(saved_again(case.pictures[drawn], JPEG_QUALITY), cache)
+    again = network.features(saved_again(case.reals.test_pictures, JPEG_QUALITY), cache)[rows]
+    fake_again = network.features(saved_again(case.pictures[drawn], JPEG_QUALITY), cache)
     to_reals, own = mean_nearest(fake, halves.first), mean_nearest(halves.second, halves.first)
     limit = float(np.quantile(own, CLEAN_QUANTILE))
     values = {
@@ -308,7 +308,7 @@ def judge_crowd(case: Case, judge: Network, rows: npt.NDArray[np.int64]) -> Netw
         "clean": clean_value(to_reals, own, seed),
     }
     return NetworkScores(
-        judge,
+        network,
         values,
         float((to_reals > np.quantile(own, BROKEN_QUANTILE)).mean()),
         ratio_and_clean(again[second], halves),

@@ -88,7 +88,7 @@ def at_resolution(pictures: Pictures, side: int) -> Pictures:
 def measure(case: Case) -> Result:
     """What a picture gains by its resolution must show in fakes as in reals."""
     case.note("resolution")
-    reals, judge = case.reals, case.reader
+    reals, classifier = case.reals, case.reader
     fakes, fake_labels = case.pictures[:MAX_PER_RUNG], case.labels[:MAX_PER_RUNG]
     rows = np.random.default_rng(0).permutation(len(reals.test_labels))[:MAX_PER_RUNG]
     real, real_labels = reals.test_pictures[rows], reals.test_labels[rows]
@@ -98,8 +98,8 @@ def measure(case: Case) -> Result:
             reals,
             case.scored,
             fake_labels,
-            judge.read_kept(at_resolution(fakes, side))[1],
-            judge.read_kept(at_resolution(real, side))[1],
+            classifier.read_kept(at_resolution(fakes, side))[1],
+            classifier.read_kept(at_resolution(real, side))[1],
             real_labels,
         )
     return Resolution(found)

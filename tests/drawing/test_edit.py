@@ -23,7 +23,7 @@ from acgan.nets import build_encoder
 from acgan.nets.snapshot import save_training_nets
 from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.errors import UserError
-from eval.classifier import Judge
+from eval.classifier import Classifier
 from eval.standalone import keep_standalone
 from tests.drawing.snapshots import make_snapshot
 
@@ -42,10 +42,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> acgan.Model:
     info = read_snapshot_info(path)
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        judge = Judge(SIDE, info.vocabulary.sizes, 8).eval()
+        classifier = Classifier(SIDE, info.vocabulary.sizes, 8).eval()
         save_training_nets(path, {"encoder": build_encoder(info.architecture)})
     keep_standalone(
-        judge, root / "classifier.pt2", image_size=SIDE, vocabulary=info.vocabulary,
+        classifier, root / "classifier.pt2", image_size=SIDE, vocabulary=info.vocabulary,
         dataset_id=info.dataset_id,
     )  # fmt: skip
     return acgan.load(path)

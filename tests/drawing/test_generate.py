@@ -20,7 +20,7 @@ from acgan.nets.snapshot import load_snapshot
 from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
-from eval.classifier import Judge
+from eval.classifier import Classifier
 from eval.standalone import keep_standalone
 from tests.drawing.snapshots import make_snapshot
 
@@ -104,15 +104,15 @@ def test_a_mistake_is_one_line(
 
 
 @pytest.fixture
-def judged(workspace: Path, tmp_path: Path, painter: Painter) -> Path:
+def with_classifier(workspace: Path, tmp_path: Path, painter: Painter) -> Path:
     """A copy of the workspace with a classifier that tells pictures by their brightness."""
     shutil.copytree(workspace / "runs", tmp_path / "runs")
     faces = tmp_path / "data/faces/tiny"
     faces.mkdir(parents=True)
     torch.manual_seed(3)
-    judge = Judge(16, painter.info.vocabulary.sizes, 8)
+    classifier = Classifier(16, painter.info.vocabulary.sizes, 8)
     keep_standalone(
-        judge.eval(),
+        classifier.eval(),
         faces / "classifier-0.pt2",
         image_size=16,
         vocabulary=painter.info.vocabulary,
@@ -121,8 +121,10 @@ def judged(workspace: Path, tmp_path: Path, painter: Painter) -> Path:
     return tmp_path
 
 
-def test_best_of_takes_what_the_classifier_sees_best(judged: Path, painter: Painter) -> None:
-    classifier = find_classifier(painter.snapshot.path, painter.info, judged)
+def test_best_of_takes_what_the_classifier_sees_best(
+    with_classifier: Path, painter: Painter
+) -> None:
+    classifier = find_classifier(painter.snapshot.path, painter.info, with_classifier)
     reader = Reader(classifier, painter.info)
 
     def scores(folder: Path) -> np.ndarray:
@@ -135,19 +137,21 @@ def test_best_of_takes_what_the_classifier_sees_best(judged: Path, painter: Pain
         return reader.score_of(reader.read(np.stack(pictures))[1], rows)
 
     asked = {"count": 6, "attributes": ("hair_color=blue", "eye_color=red", "smile=1")}
-    draw(judged, judged / "plain", **asked)
-    draw(judged, judged / "best", best_of=8, **asked)
-    plain, best = scores(judged / "plain"), scores(judged / "best")
+    draw(with_classifier, with_classifier / "plain", **asked)
+    draw(with_classifier, with_classifier / "best", best_of=8, **asked)
+    plain, best = scores(with_classifier / "plain"), scores(with_classifier / "best")
     assert (best >= plain).all()
     assert (best > plain).any()
-    draw(judged, judged / "again", recipe=judged / "best/0-0004.png")
-    assert (judged / "again/0-0004.png").read_bytes() == (judged / "best/0-0004.png").read_bytes()
+    draw(with_classifier, with_classifier / "again", recipe=with_classifier / "best/0-0004.png")
+    assert (with_classifier / "again/0-0004.png").read_bytes() == (
+        with_classifier / "best/0-0004.png"
+    ).read_bytes()
 
 
 def test_the_classifier_of_other_faces_is_not_taken(
-    judged: Path, tmp_path: Path, painter: Painter
+    with_classifier: Path, tmp_path: Path, painter: Painter
 ) -> None:
-    (classifier,) = judged.glob("data/faces/tiny/classifier-*.pt2")
+    (classifier,) = with_classifier.glob("data/faces/tiny/classifier-*.pt2")
     with zipfile.ZipFile(classifier) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(classifier, "w") as archive:
@@ -155,13 +159,13 @@ def test_the_classifier_of_other_faces_is_not_taken(
             other = data.replace(painter.info.dataset_id.encode(), b"another")
             archive.writestr(name, other if name.endswith(NOTES_FILE) else data)
     with pytest.raises(UserError, match="no classifier is cached"):
-        draw(judged, tmp_path / "x", best_of=2)
+        draw(with_classifier, tmp_path / "x", best_of=2)
 
 
-def test_a_damaged_classifier_is_one_line(judged: Path) -> None:
-    (judged / "data/faces/tiny/classifier-0.pt2").write_bytes(b"PK\x03\x04")
+def test_a_damaged_classifier_is_one_line(with_classifier: Path) -> None:
+    (with_classifier / "data/faces/tiny/classifier-0.pt2").write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match="not a classifier"):
-        draw(judged, judged / "x", best_of=2)
+        draw(with_classifier, with_classifier / "x", best_of=2)
 
 
 def test_threads_do_not_change_the_bits(workspace: Path) -> None:

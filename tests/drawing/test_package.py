@@ -19,7 +19,7 @@ from acgan.drawing.scores import accuracy_per_class, scores_of
 from acgan.drawing.snapshots import SHIPPED, find_snapshot, shipped_snapshots
 from acgan.nets.snapshot import load_snapshot, load_training_nets, save_training_nets
 from avatar_common.errors import UserError
-from eval.classifier import Judge
+from eval.classifier import Classifier
 from eval.standalone import keep_standalone
 from tests.drawing.snapshots import make_snapshot
 
@@ -40,7 +40,7 @@ ROW = {
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A workspace whose run has scores, and whose face set has a judge."""
+    """A workspace whose run has scores, and whose face set has a classifier."""
     root = tmp_path / "home"
     info = load_snapshot(make_snapshot(root / "runs/00001-tiny/snapshots/0000001000")).info
     metrics = root / "runs/00001-tiny/eval/metrics.jsonl"
@@ -50,7 +50,7 @@ def home(tmp_path: Path) -> Path:
     faces.mkdir(parents=True)
     torch.manual_seed(3)
     keep_standalone(
-        Judge(16, info.vocabulary.sizes, 8).eval(),
+        Classifier(16, info.vocabulary.sizes, 8).eval(),
         faces / "classifier-0.pt2",
         image_size=16,
         vocabulary=info.vocabulary,
@@ -145,7 +145,7 @@ def test_what_is_there_is_never_replaced(home: Path, tmp_path: Path) -> None:
         package.run(PackageOptions(workspace=home, out=tmp_path, name="../x"))
 
 
-def test_without_scores_or_judge_the_card_says_so(tmp_path: Path) -> None:
+def test_without_scores_or_classifier_the_card_says_so(tmp_path: Path) -> None:
     make_snapshot(tmp_path / "runs/00001-tiny/snapshots/0000001000")
     folder = pack(tmp_path, tmp_path / "models")
     assert "has not been scored" in (folder / "MODEL_CARD.md").read_text()

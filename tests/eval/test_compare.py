@@ -15,7 +15,7 @@ from eval.compare import compare
 from eval.options import CompareOptions
 
 
-def judge(ratio: float, clean: float) -> dict[str, Any]:
+def network(ratio: float, clean: float) -> dict[str, Any]:
     classes = {"hair_color": {"blue": {"frechet_ratio": ratio + 1, "clean": clean, "count": 50.0}}}
     values = {"frechet_ratio": ratio, "clean": clean, "recall": 0.1, "precision": 0.5}
     return {**{name: {"drawn": value} for name, value in values.items()}, "per_class": classes}
@@ -42,7 +42,7 @@ def make_run(root: Path, name: str, rate: float, scores: list[tuple[float, float
             "classifier": "c",
             "image_size": 16,
             "verdicts": [],
-            "outside": {"lite2": judge(ratio, clean), "near_twins_left_out": 0},
+            "outside": {"lite2": network(ratio, clean), "near_twins_left_out": 0},
             "summary": {"lite2_frechet_ratio": ratio, "lite2_clean": clean, "lite2_recall": 0.1},
         }
         append_row(run / "eval" / "metrics.jsonl", row)

@@ -1,4 +1,4 @@
-"""One metric is one file and one line; judges that trained or chose are refused; odd sets."""
+"""One metric is one file and one line; classifiers that trained or chose are refused; odd sets."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ import eval.metrics as metrics_package
 from avatar_common.errors import UserError
 from bench.planted import Material, real_faces
 from eval.cache import ArrayCache
-from eval.classifier import JudgeSettings, steps_of, train_judge
+from eval.classifier import ClassifierSettings, steps_of, train_classifier
 from eval.intervals import around, bootstrap, of_mean
-from eval.judge import TrainedJudge
 from eval.measure import measure
 from eval.metric import Case, Metric, Result, Results
 from eval.metrics import METRICS, accuracy, outside, sharpness
-from eval.networks import CHOOSER, JUDGES, refuse_trained
+from eval.networks import CHOOSER, SCORING, refuse_trained
 from eval.page import write_page
 from eval.page_parts import Row
 from eval.plan import Plan
 from eval.reading import GroupAccuracy, Reading
 from eval.reals import Reals
+from eval.trained_classifier import TrainedClassifier
 from eval.twins import without_twins
 from eval.verdicts import Check, Verdict, verdicts_of
 from tests.eval.toy_faces import toy_set
 
-Toys = tuple[Reals, TrainedJudge, Material]
+Toys = tuple[Reals, TrainedClassifier, Material]
 QUICK = Plan(100, depth="quick")
 
 NEW_METRIC = """
@@ -61,12 +61,12 @@ METRIC = Metric("brightness", measure)
 
 def test_a_new_metric_is_one_file_and_one_line(toys: Toys, tmp_path: Path) -> None:
     """Its number, check, page row and JSON name come from its own module."""
-    reals, judge, material = toys
+    reals, classifier, material = toys
     module = types.ModuleType("eval.metrics.brightness")
     sys.modules[module.__name__] = module
     exec(compile(NEW_METRIC, "brightness.py", "exec"), module.__dict__)
     listed = (sharpness.METRIC, module.METRIC)  # the one line
-    scores = measure(real_faces(material), reals, judge, QUICK, name="x", metrics=listed)
+    scores = measure(real_faces(material), reals, classifier, QUICK, name="x", metrics=listed)
     content = scores.to_json()
     assert content["brightness"]["drawn"] == pytest.approx(content["brightness"]["real"], rel=0.2)
     assert content["summary"]["brightness"] == content["brightness"]["drawn"]
@@ -85,14 +85,14 @@ def test_every_module_of_the_folder_is_listed() -> None:
 
 def test_a_network_that_trained_may_not_score(toys: Toys) -> None:
     """By hash, whatever the package's name says."""
-    first, second = JUDGES
-    kept, refused = refuse_trained(JUDGES, {"renamed-package": first.sha256})
+    first, second = SCORING
+    kept, refused = refuse_trained(SCORING, {"renamed-package": first.sha256})
     assert kept == [second]
     assert list(refused) == [first.name]
-    assert refuse_trained(JUDGES, {CHOOSER.package: CHOOSER.sha256})[0] == list(JUDGES)
-    reals, judge, material = toys
+    assert refuse_trained(SCORING, {CHOOSER.package: CHOOSER.sha256})[0] == list(SCORING)
+    reals, classifier, material = toys
     scores = measure(
-        *(real_faces(material), reals, judge, QUICK),
+        *(real_faces(material), reals, classifier, QUICK),
         name="x",
         used_networks={"a": first.sha256},
         metrics=[outside.METRIC],
@@ -100,23 +100,25 @@ def test_a_network_that_trained_may_not_score(toys: Toys) -> None:
     found = scores.results.get(outside.Outside)
     assert [one.network.name for one in found.networks] == [second.name]
     assert "may not score" in scores.results.not_measured[first.name]
-    with pytest.raises(UserError, match="every outside judge"):
+    with pytest.raises(UserError, match="every scoring network"):
         measure(
-            *(real_faces(material), reals, judge, QUICK),
+            *(real_faces(material), reals, classifier, QUICK),
             name="x",
-            used_networks={one.package: one.sha256 for one in JUDGES},
+            used_networks={one.package: one.sha256 for one in SCORING},
             metrics=[outside.METRIC],
         )
 
 
 def test_an_attribute_that_nobody_can_read_is_left_out(toys: Toys) -> None:
-    """Labels by chance: in no mean and no verdict, but named; flags are judged balanced."""
-    reals, judge, material = toys
+    """Labels by chance: in no mean and no verdict, but named; flags by balanced accuracy."""
+    reals, classifier, material = toys
     rng = np.random.default_rng(0)
     by_chance = reals.test_labels.copy()
     by_chance[:, 1] = rng.integers(0, reals.vocabulary.sizes[1], len(by_chance))
     blind = replace(reals, test_labels=by_chance)
-    scores = measure(real_faces(material), blind, judge, QUICK, name="x", metrics=[accuracy.METRIC])
+    scores = measure(
+        real_faces(material), blind, classifier, QUICK, name="x", metrics=[accuracy.METRIC]
+    )
     assert "not measurable" in scores.results.not_measured["eye_color"]
     assert set(scores.summary()) == {"accuracy_ratio", "accuracy_ratio_hair_color"}
     assert [check.verdicts for check in scores.checks] == [[], []]
@@ -132,24 +134,24 @@ def test_few_known_labels_train_and_score(toys: Toys) -> None:
     reals, _ = toy_set(train=430, test=62, unseen=10)
     labels = np.full_like(reals.train_labels, -1)
     labels[:50] = reals.train_labels[:50]
-    settings = JudgeSettings(images_seen=600, least_images=0)
-    judge = train_judge(
+    settings = ClassifierSettings(images_seen=600, least_images=0)
+    classifier = train_classifier(
         reals.train_pictures, labels, reals.vocabulary.sizes, settings, device=torch.device("cpu")
     )
-    trained = TrainedJudge(judge, "few", torch.device("cpu"), ArrayCache(None))
+    trained = TrainedClassifier(classifier, "few", torch.device("cpu"), ArrayCache(None))
     tested = np.where(np.arange(len(reals.test_labels))[:, None] < 10, reals.test_labels, -1)
     few = replace(reals, train_labels=labels, test_labels=tested)
     _, _, material = toys
     scores = measure(real_faces(material), few, trained, QUICK, name="x", metrics=METRICS[2:])
     assert scores.results.not_measured["hair_color"] == "too few known labels"
     empty = np.full_like(reals.train_labels, -1)
-    train_judge(
+    train_classifier(
         reals.train_pictures, empty, reals.vocabulary.sizes, settings, device=torch.device("cpu")
     )
 
 
 def test_small_sets_train_for_less() -> None:
-    settings = JudgeSettings()
+    settings = ClassifierSettings()
     assert steps_of(900, settings) * settings.batch <= 25 * 900
     assert steps_of(15_000, settings) * settings.batch == settings.images_seen
 
@@ -189,12 +191,12 @@ class Praise(Result):
 
 
 def test_no_tick_under_these_are_not_faces(toys: Toys) -> None:
-    reals, judge, material = toys
+    reals, classifier, material = toys
 
     def praise(case: Case) -> Result:
         return Praise()
 
     metric = Metric("praise", praise)
-    scores = measure(real_faces(material), reals, judge, QUICK, name="x", metrics=[metric])
-    assert [check.level for check in scores.checks] == ["broken", "unjudged", "good"]
+    scores = measure(real_faces(material), reals, classifier, QUICK, name="x", metrics=[metric])
+    assert [check.level for check in scores.checks] == ["broken", "unanswered", "good"]
     assert [one.name for one in verdicts_of(scores.checks)] == ["not_faces"]

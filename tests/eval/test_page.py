@@ -16,11 +16,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from bench.planted import PLANTED, Material, Planted, real_faces
-from eval.judge import TrainedJudge
 from eval.measure import measure
 from eval.plan import Plan
 from eval.reals import Reals
 from eval.report import publish
+from eval.trained_classifier import TrainedClassifier
 
 SCREENS = {"desk": (1280, 800), "phone": (390, 844)}
 DRAWERS = {"good": real_faces, "broken": PLANTED["noise"][0], "easy": PLANTED["over_easy"][0]}
@@ -52,14 +52,14 @@ def driver() -> Iterator[webdriver.Chrome]:
 )
 def page(
     request: pytest.FixtureRequest,
-    toys: tuple[Reals, TrainedJudge, Material],
+    toys: tuple[Reals, TrainedClassifier, Material],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[str, Path]:
     """The page of one kind of model: its kind and its path."""
-    reals, judge, material = toys
+    reals, classifier, material = toys
     out = tmp_path_factory.mktemp(request.param)
     drawer: Planted = DRAWERS[request.param](material)
-    scores = measure(drawer, reals, judge, Plan(400, depth="quick"), name="toys")
+    scores = measure(drawer, reals, classifier, Plan(400, depth="quick"), name="toys")
     publish(scores, out, 1.0)
     return request.param, out / "report.html"
 

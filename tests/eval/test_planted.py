@@ -7,12 +7,12 @@ import pytest
 from bench.eval import verdicts_on
 from bench.ladder import is_climbing
 from bench.planted import PLANTED, Material, is_named, real_faces
-from eval.judge import TrainedJudge
 from eval.measure import measure
 from eval.plan import Plan
 from eval.reals import Reals
+from eval.trained_classifier import TrainedClassifier
 
-Toys = tuple[Reals, TrainedJudge, Material]
+Toys = tuple[Reals, TrainedClassifier, Material]
 PLAN = Plan(count=400, depth="quick")
 
 
@@ -24,22 +24,22 @@ QUICK = "noise"  # the others are left to the slow tests
     [name if name == QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PLANTED],
 )
 def test_a_planted_failure_is_named(toys: Toys, name: str) -> None:
-    reals, judge, material = toys
-    verdicts = verdicts_on(PLANTED[name][0](material), reals, judge, PLAN)
+    reals, classifier, material = toys
+    verdicts = verdicts_on(PLANTED[name][0](material), reals, classifier, PLAN)
     assert is_named(name, [verdict.name for verdict in verdicts])
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_real_faces_pass(toys: Toys, seed: int) -> None:
-    reals, judge, material = toys
+    reals, classifier, material = toys
     plan = Plan(count=PLAN.count, seed=seed, depth="quick")
-    assert verdicts_on(real_faces(material), reals, judge, plan) == []
+    assert verdicts_on(real_faces(material), reals, classifier, plan) == []
 
 
 def test_no_ticks_for_pictures_that_are_no_faces(toys: Toys) -> None:
     """Under "these are not faces" nothing stands that only faces can do well."""
-    reals, judge, material = toys
-    scores = measure(PLANTED["noise"][0](material), reals, judge, PLAN, name="noise")
+    reals, classifier, material = toys
+    scores = measure(PLANTED["noise"][0](material), reals, classifier, PLAN, name="noise")
     assert [check.question for check in scores.checks if check.level == "good"] == []
 
 

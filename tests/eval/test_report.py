@@ -20,14 +20,14 @@ from avatar_common.disk.files import write_csv, write_json
 from avatar_common.disk.scores import read_rows
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
-from eval.classifier import JudgeSettings
+from eval.classifier import ClassifierSettings
 from eval.compare import compare
-from eval.judge import classifier
 from eval.measure import rows_in_turn
 from eval.metrics.control import Control, Smoothness
 from eval.metrics.inception import inception_network
 from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
 from eval.report import report
+from eval.trained_classifier import train_only
 from eval.watch import watch
 from tests.eval.toy_faces import VOCABULARY, draw_toys
 
@@ -92,13 +92,14 @@ def add_snapshot(root: Path, vocabulary: Vocabulary, *, kimg: int) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def short_training() -> Iterator[None]:
-    """The judge's full training says nothing more here."""
+    """The classifier's full training says nothing more here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "eval.judge.JudgeSettings", lambda: JudgeSettings(images_seen=3000, least_images=0)
+            "eval.trained_classifier.ClassifierSettings",
+            lambda: ClassifierSettings(images_seen=3000, least_images=0),
         )
         patch.setattr(
-            "eval.metrics.gan_train.SETTINGS", JudgeSettings(images_seen=1000, least_images=0)
+            "eval.metrics.gan_train.SETTINGS", ClassifierSettings(images_seen=1000, least_images=0)
         )
         patch.setattr("eval.metrics.ms_ssim.MAX_ENLARGED_PAIRS", 8)
         yield
@@ -138,15 +139,15 @@ def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def check_summary(content: dict) -> None:
-    """The flat numbers stand under the long form's names, judge by judge."""
+    """The flat numbers stand under the long form's names, classifier by classifier."""
     found = content["summary"]
-    for judge in ("lite2", "resnet"):
-        said = content["outside"][judge]
+    for classifier in ("lite2", "resnet"):
+        said = content["outside"][classifier]
         assert len(said["sha256"]) == 64
         for name in ("frechet_ratio", "kernel", "precision", "recall", "coverage", "clean"):
             value = said[name]
-            assert found[f"{judge}_{name}"] == value["drawn"]
-            assert found[f"{judge}_{name}_real"] == value["real"]
+            assert found[f"{classifier}_{name}"] == value["drawn"]
+            assert found[f"{classifier}_{name}_real"] == value["real"]
             assert value["low"] <= value["drawn"] <= value["high"]
     assert found["accuracy_ratio_hair_color"] == content["accuracy"]["hair_color"]["ratio"]
     assert found["ms_ssim"] == content["ms_ssim"]["fake"]
@@ -177,11 +178,11 @@ def test_what_was_measured_is_kept_by_content(
         raise AssertionError("done again")
 
     expensive = (
-        *("eval.judge.train_judge", "eval.metrics.gan_train.train_judge"),
-        *("eval.msssim._score_pairs", "eval.patches.PatchJudge.read"),
-        *("eval.metrics.second_judge.train_patch_judge", "eval.networks.Network._read"),
+        *("eval.trained_classifier.train_classifier", "eval.metrics.gan_train.train_classifier"),
+        *("eval.msssim._score_pairs", "eval.patches.PatchClassifier.read"),
+        *("eval.metrics.second_classifier.train_patch_classifier", "eval.networks.Network._read"),
     )
-    for name in (*expensive, "eval.judge.TrainedJudge.read"):
+    for name in (*expensive, "eval.trained_classifier.TrainedClassifier.read"):
         monkeypatch.setattr(name, again)
     monkeypatch.setattr("eval.metrics.control.measure_control", lambda *_, **__: KEPT_CONTROL)
     second = run_report(tmp_path, capsys, depth="full")
@@ -209,7 +210,7 @@ def test_a_damaged_cache_is_made_again(workspace: Path, capsys: pytest.CaptureFi
 
 
 def test_classifier(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    classifier(ClassifierOptions(workspace=workspace, device="cpu", quiet=True))
+    train_only(ClassifierOptions(workspace=workspace, device="cpu", quiet=True))
     content = json.loads(capsys.readouterr().out)
     assert Path(content["classifier"]).is_file()
     assert content["accuracy"]["hair_color"] > 0.6

@@ -16,7 +16,7 @@ from acgan.nets import build_encoder
 from acgan.nets.snapshot import save_training_nets
 from acgan.serving.options import ServeOptions
 from avatar_common.disk.runs import read_snapshot_info
-from eval.classifier import Judge
+from eval.classifier import Classifier
 from eval.standalone import keep_standalone
 from tests.drawing.snapshots import make_snapshot
 
@@ -38,9 +38,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(3)
         encoder = build_encoder(info.architecture)
         save_training_nets(last, {"encoder": encoder})
-        judge = Judge(16, info.vocabulary.sizes, 8).eval()
+        classifier = Classifier(16, info.vocabulary.sizes, 8).eval()
     keep_standalone(
-        judge, faces / "classifier-0.pt2", image_size=16, vocabulary=info.vocabulary,
+        classifier, faces / "classifier-0.pt2", image_size=16, vocabulary=info.vocabulary,
         dataset_id=info.dataset_id,
     )  # fmt: skip
     return root

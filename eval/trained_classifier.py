@@ -1,4 +1,4 @@
-"""The judge on disk: trained once per face set, settings and code, then read from its file."""
+"""The classifier on disk: trained once per face set, settings and code, then read from its file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from eval.cache import CACHE_FOLDER, ArrayCache, content_hash
-from eval.classifier import Judge, JudgeSettings, judge_key, read_pictures, steps_of, train_judge
+from eval.classifier import (
+    Classifier,
+    ClassifierSettings,
+    classifier_key,
+    read_pictures,
+    steps_of,
+    train_classifier,
+)
 from eval.options import ClassifierOptions
 from eval.reading import read_group
 from eval.reals import Reals, Rows, load_reals, scorable_groups
@@ -28,10 +35,10 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class TrainedJudge:
-    """A judge, the hash of all it depends on, where it computes and what is kept of it."""
+class TrainedClassifier:
+    """A classifier, the hash of all it depends on, where it computes and what is kept of it."""
 
-    net: Judge
+    net: Classifier
     hash: str
     device: torch.device
     cache: ArrayCache
@@ -41,7 +48,7 @@ class TrainedJudge:
         return read_pictures(self.net, pictures, device=self.device)
 
     def read_kept(self, pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
-        """The same, kept in the cache under the judge and the pictures themselves."""
+        """The same, kept in the cache under the classifier and the pictures themselves."""
 
         def flat() -> list[np.ndarray]:
             features, probabilities = self.read(pictures)
@@ -52,39 +59,39 @@ class TrainedJudge:
         return features, probabilities
 
 
-def obtain_judge(
+def obtain_classifier(
     reals: Reals,
     cache: Path | None,
     *,
     device: torch.device,
-    settings: JudgeSettings | None = None,
+    settings: ClassifierSettings | None = None,
     quiet: bool = False,
-) -> TrainedJudge:
-    """Read the judge of these reals from `cache`, or train it and keep it there.
+) -> TrainedClassifier:
+    """Read the classifier of these reals from `cache`, or train it and keep it there.
 
     Raises `UserError` for faces of which no label is known: there is nothing to learn from.
     """
     if not (reals.train_labels >= 0).any():
         raise UserError(
-            "no face has a known label, so no judge can be trained and nothing scored",
+            "no face has a known label, so no classifier can be trained and nothing scored",
             where=f"face set {reals.dataset_id}",
             hint="read labels from the faces: python -m preprocess label",
         )
-    settings = settings or JudgeSettings()
+    settings = settings or ClassifierSettings()
     kept = ArrayCache(cache / CACHE_FOLDER if cache else None)
-    name = judge_key(reals.key, settings)
-    net = Judge(reals.image_size, reals.vocabulary.sizes, settings.hidden_count)
+    name = classifier_key(reals.key, settings)
+    net = Classifier(reals.image_size, reals.vocabulary.sizes, settings.hidden_count)
     path = cache / f"classifier-{name}.safetensors" if cache else None
     if path is not None and path.is_file():
         try:
             net.load_state_dict(load(path.read_bytes()))
             keep_standalone_of(net.eval(), path, reals)
-            return TrainedJudge(net.to(device).eval(), name, device, kept)
+            return TrainedClassifier(net.to(device).eval(), name, device, kept)
         except (SafetensorError, RuntimeError):
             log.warning("%s is damaged; training the classifier again", path)
     known = int((reals.train_labels != UNKNOWN).any(1).sum())
     with progress("classifier", steps_of(known, settings), quiet=quiet) as advance:
-        net = train_judge(
+        net = train_classifier(
             reals.train_pictures,
             reals.train_labels,
             reals.vocabulary.sizes,
@@ -96,11 +103,11 @@ def obtain_judge(
         state = {key: tensor.cpu().contiguous() for key, tensor in net.state_dict().items()}
         write_bytes(path, save(state))
         keep_standalone_of(net, path, reals)
-    return TrainedJudge(net, name, device, kept)
+    return TrainedClassifier(net, name, device, kept)
 
 
-def keep_standalone_of(net: Judge, path: Path, reals: Reals) -> None:
-    """Keep the judge beside its weights in the form that `acgan generate --best-of` reads."""
+def keep_standalone_of(net: Classifier, path: Path, reals: Reals) -> None:
+    """Keep the classifier beside its weights in the form that `acgan generate --best-of` reads."""
     keep_standalone(
         net,
         path.with_suffix(".pt2"),
@@ -110,16 +117,16 @@ def keep_standalone_of(net: Judge, path: Path, reals: Reals) -> None:
     )
 
 
-def classifier(options: ClassifierOptions) -> None:
-    """`python -m eval classifier`: train and cache the judge, say how well it reads."""
+def train_only(options: ClassifierOptions) -> None:
+    """`python -m eval classifier`: train and cache the classifier, say how well it reads."""
     path = options.data or Workspace(options.workspace).newest_face_set()
     if options.dry_run:
         explain_dry_run(options, [f"train the classifier of {path} and keep it there"])
         return
     device = choose_device(options.device, options.threads)
     reals = load_reals(path, image_size=options.image_size)
-    judge = obtain_judge(reals, path, device=device, quiet=options.quiet)
-    _, probabilities = judge.read(reals.test_pictures)
+    classifier = obtain_classifier(reals, path, device=device, quiet=options.quiet)
+    _, probabilities = classifier.read(reals.test_pictures)
     columns, left_out = scorable_groups(reals, list(range(len(reals.vocabulary))))
     accuracy = {
         reals.vocabulary.names[column]: read_group(
@@ -129,7 +136,7 @@ def classifier(options: ClassifierOptions) -> None:
     }
     emit_json(
         {
-            "classifier": str(path / f"classifier-{judge.hash}.safetensors"),
+            "classifier": str(path / f"classifier-{classifier.hash}.safetensors"),
             "dataset_id": reals.dataset_id,
             "n_train": len(reals.train_labels),
             "n_test": len(reals.test_labels),

@@ -1,4 +1,4 @@
-"""Does a judge of another kind agree? Logistic regression on fixed patch responses."""
+"""Does a classifier of another kind agree? Logistic regression on fixed patch responses."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from eval.cache import content_hash
 from eval.metric import Case, Metric, Result, Results
 from eval.metrics.accuracy import LIFT_BROKEN, RATIO_FLAWED, SURE_Z, Accuracy
 from eval.page_parts import Section, Table, percent, words
-from eval.patches import PATCHES_VERSION, PatchJudge, train_patch_judge
+from eval.patches import PATCHES_VERSION, PatchClassifier, train_patch_classifier
 from eval.reading import GroupAccuracy, group_accuracies
 from eval.verdicts import Check, Verdict
 
-JUDGES_APART = 0.15
+CLASSIFIERS_APART = 0.15
 
 
 @dataclass(frozen=True)
-class SecondJudge(Result):
-    """The groups as the patch judge reads them."""
+class SecondClassifier(Result):
+    """The groups as the patch classifier reads them."""
 
     groups: list[GroupAccuracy]
 
@@ -39,12 +39,12 @@ class SecondJudge(Result):
         }
         name = max(gaps, key=lambda key: gaps[key], default=None)
         verdicts = []
-        if name is not None and gaps[name] >= JUDGES_APART:
+        if name is not None and gaps[name] >= CLASSIFIERS_APART:
             verdicts.append(
                 Verdict(
                     "judges_disagree",
                     "flawed",
-                    f"A second judge of another kind does not see {words(name)} as well: its "
+                    f"A second classifier of another kind does not see {words(name)} as well: its "
                     f"accuracy over that on real faces is {gaps[name]:.2f} lower.",
                     {name: gaps[name]},
                 )
@@ -52,10 +52,10 @@ class SecondJudge(Result):
         text = ", ".join(f"{words(g.name)} {g.ratio:.2f} of the reals'" for g in self.groups[:3])
         return [
             Check(
-                "Does a judge of another kind agree?",
+                "Does a classifier of another kind agree?",
                 text,
                 verdicts,
-                judged=first.labels_work and bool(self.groups),
+                answerable=first.labels_work and bool(self.groups),
                 needs_faces=True,
             )
         ]
@@ -72,7 +72,7 @@ class SecondJudge(Result):
         ]
         return [
             Section(
-                "A second judge of another kind",
+                "A second classifier of another kind",
                 "Nothing in its features is learnt by gradient: patches of real faces answer at "
                 "every place.",
                 tables=[Table(("attribute", "drawn", "real", "ratio"), list(rows))],
@@ -80,25 +80,25 @@ class SecondJudge(Result):
         ]
 
 
-def measure_second_judge(case: Case) -> Result:
-    """Train (or read from the cache) and let the second judge read fakes and held-out reals."""
-    case.note("second judge")
+def measure_second_classifier(case: Case) -> Result:
+    """Train it (or take it from the cache); let it read fakes and held-out reals."""
+    case.note("second classifier")
     reals, cache = case.reals, case.cache
     key = f"patches-v{PATCHES_VERSION}-{reals.key}"
-    judge = PatchJudge.from_arrays(
+    classifier = PatchClassifier.from_arrays(
         cache.arrays(
             key,
-            lambda: train_patch_judge(
+            lambda: train_patch_classifier(
                 reals.train_pictures, reals.train_labels, reals.vocabulary.sizes
             ).arrays(),
         )
     )
     fake_read, real_read = (
-        cache.arrays(f"{key}-{content_hash(pictures)}", partial(judge.read, pictures))
+        cache.arrays(f"{key}-{content_hash(pictures)}", partial(classifier.read, pictures))
         for pictures in (case.pictures, reals.test_pictures)
     )
     groups = group_accuracies(reals, case.scored, case.labels, fake_read, real_read)
-    return SecondJudge([group for group in groups if group.real.is_readable])
+    return SecondClassifier([group for group in groups if group.real.is_readable])
 
 
-METRIC = Metric("second_judge", measure_second_judge, depth="full", labelled=True)
+METRIC = Metric("second_judge", measure_second_classifier, depth="full", labelled=True)
