@@ -154,7 +154,7 @@ CHOOSER = Network(
     WEIGHTS["efficientnet-lite0"].sha256,
     _lite0,
 )
-"""It does not score: it helps training, and the realness student that chooses pictures learns from it."""
+"""It helps training and the realness student that chooses pictures learns from it: no scorer."""
 
 SCORING = (LITE2, RESNET)
 
