@@ -28,6 +28,7 @@ from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 from bench.options import EditOptions
 from preprocess.reader.model import AttributeReader
 
@@ -36,8 +37,6 @@ NEARER_THAN = 0.95
 FEATURE_SIDE_PX = 128
 BATCH = 16
 SHEET_COLUMNS, SHEET_ZOOM = 5, 3
-
-Pictures = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Observers:
     reader: AttributeReader
     features: EfficientNetLite
 
-    def read(self, pictures: Pictures) -> dict[str, Readings]:
+    def read(self, pictures: PicturesNHWC) -> dict[str, Readings]:
         """Class names per attribute of uint8 [N,S,S,3], and where the reader is sure of them."""
         found = self.reader.read(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
         return {
@@ -69,7 +68,7 @@ class Observers:
         }
 
     @torch.inference_mode()
-    def describe(self, pictures: Pictures) -> torch.Tensor:
+    def describe(self, pictures: PicturesNHWC) -> torch.Tensor:
         """Pooled features [N,F] of uint8 [N,S,S,3]."""
         parts = []
         for start in range(0, len(pictures), BATCH):
@@ -87,7 +86,7 @@ class Edits:
 
     attribute: str
     asked: list[str]
-    pictures: Pictures
+    pictures: PicturesNHWC
 
 
 def run(options: EditOptions) -> None:
@@ -139,7 +138,7 @@ def mean_of(shares: list[float | None]) -> float | None:
     return round(sum(known) / len(known), 3) if known else None
 
 
-def held_out(data: Path, count: int, seed: int) -> Pictures:
+def held_out(data: Path, count: int, seed: int) -> PicturesNHWC:
     """Faces that no model of this set was trained on, uint8 [N,S,S,3]."""
     faces = load_faces(data, "test")
     if len(faces) < 2:
@@ -150,7 +149,7 @@ def held_out(data: Path, count: int, seed: int) -> Pictures:
 
 def edit_all(
     model: Model,
-    faces: Pictures,
+    faces: PicturesNHWC,
     starts: list[Portrait],
     original: dict[str, Readings],
     name: str,
@@ -173,7 +172,7 @@ def edit_all(
 
 def scored(
     observers: Observers,
-    faces: Pictures,
+    faces: PicturesNHWC,
     original: dict[str, Readings],
     edits: Edits,
     names: list[str],
@@ -204,7 +203,7 @@ def share(*true: npt.NDArray[np.bool_]) -> float | None:
     return round(float(flat.mean()), 3) if len(flat) else None
 
 
-def sheet_of(faces: Pictures, edits: list[Edits]) -> bytes:
+def sheet_of(faces: PicturesNHWC, edits: list[Edits]) -> bytes:
     """Every face followed by its edits, as a PNG to look at."""
     rows = np.concatenate([faces, *(found.pictures for found in edits)], axis=2)
     rows = rows[: len(rows) // SHEET_COLUMNS * SHEET_COLUMNS or len(rows)]

@@ -10,20 +10,18 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from avatar_common.grid import grid as laid_out
+from avatar_common.pictures import Picture, PicturesNCHW
 
-Pictures = npt.NDArray[np.uint8]
 
-
-def grid(pictures: Pictures, columns: int) -> Pictures:
+def grid(pictures: PicturesNCHW, columns: int) -> Picture:
     """uint8 [N, 3, S, S] -> one picture uint8 [H, W, 3] on white, row by row."""
     return laid_out(pictures.transpose(0, 2, 3, 1), columns)
 
 
-def stacked(rows: Sequence[Pictures]) -> Pictures:
+def stacked(rows: Sequence[PicturesNCHW]) -> Picture:
     """Rows uint8 [N, 3, S, S] of up to as many pictures, under one another, missing ones white."""
     columns = max(map(len, rows))
     shape = (columns, *rows[0].shape[1:])
@@ -33,7 +31,7 @@ def stacked(rows: Sequence[Pictures]) -> Pictures:
     return grid(filled.reshape(-1, *shape[1:]), columns)
 
 
-def data_uri(picture: Pictures) -> str:
+def data_uri(picture: Picture) -> str:
     """A PNG of uint8 [H, W, 3] as a data URI."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG", optimize=True)

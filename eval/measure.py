@@ -12,13 +12,14 @@ import torch
 
 from acgan.nets.realness import Realness
 from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
 from eval.metric import Case, Metric, Results
 from eval.metrics import METRICS
 from eval.metrics.accuracy import unreadable
 from eval.plan import Plan
-from eval.reals import Labels, Pictures, Reals, asked_columns, scorable_groups
+from eval.reals import Labels, Reals, asked_columns, scorable_groups
 from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check, without_empty_praise
 
@@ -81,7 +82,7 @@ def rows_in_turn(total: int, count: int, seed: int) -> Labels:
 
 def draw_for(
     drawer: Drawer, reals: Reals, columns: list[int], plan: Plan
-) -> tuple[Pictures, Labels]:
+) -> tuple[PicturesNCHW, Labels]:
     """Ask for the held-out rows' own labels, round after round with new latents.
 
     The pictures uint8 [N, 3, S, S] and what they were asked for, in the face set's columns.

@@ -14,12 +14,13 @@ from typing import Any, TypeVar, cast
 import torch
 
 from acgan.nets.realness import Realness
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache
 from eval.drawer import Drawer
 from eval.options import Depth
 from eval.page_parts import Row, Section
 from eval.plan import Plan
-from eval.reals import Labels, Pictures, Reals
+from eval.reals import Labels, Reals
 from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check
 
@@ -90,7 +91,7 @@ class Case:
     plan: Plan
     device: torch.device
     cache: ArrayCache
-    pictures: Pictures
+    pictures: PicturesNCHW
     labels: Labels
     columns: list[int]
     scored: list[int]

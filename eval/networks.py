@@ -21,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from acgan.nets.pretrained import WEIGHTS, PretrainedName, WeightsFile, load_efficientnet_lite
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache, content_hash
 
-Pictures = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 Extract = Callable[[Tensor], Features]
 
@@ -66,12 +66,12 @@ class Network:
     resize: str = f"antialiased bicubic to {SIDE} px"
     prepare: Callable[[Tensor], Tensor] = enlarge
 
-    def features(self, pictures: Pictures, cache: ArrayCache) -> Features:
+    def features(self, pictures: PicturesNCHW, cache: ArrayCache) -> Features:
         """float32 [N, F] of uint8 [N, 3, S, S], kept under the network and the pictures."""
         key = f"{self.name}-{self.sha256[:12]}-v{FEATURES_VERSION}-{content_hash(pictures)}"
         return cache.arrays(key, lambda: [self._read(pictures)])[0]
 
-    def _read(self, pictures: Pictures) -> Features:
+    def _read(self, pictures: PicturesNCHW) -> Features:
         extract = _built(self.build)
         return np.concatenate(
             [

@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from avatar_common.disk.files import write_text
 from avatar_common.disk.scores import Row
+from avatar_common.pictures import PicturesNCHW
 from eval.figures import Series, chart, data_uri, grid, stacked
 from eval.measure import Scores
 from eval.page_parts import Bar, Pair, Section, words
-from eval.reals import Pictures
 from eval.verdicts import headline, verdicts_of
 
 COLUMNS = 8
@@ -63,8 +63,8 @@ class ClassRow:
     """One class of the first attribute: fakes asked for it, real faces that have it."""
 
     name: str
-    fake: Pictures
-    real: Pictures
+    fake: PicturesNCHW
+    real: PicturesNCHW
 
 
 def class_rows(scores: Scores) -> tuple[str, list[ClassRow]]:

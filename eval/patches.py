@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.pictures import PicturesNCHW
 from eval.classifier import masked_loss, shrink
 from eval.fit import fit
-from eval.reals import Labels, Pictures, Rows
+from eval.reals import Labels, Rows
 
 PATCHES_VERSION = 1  # raise it when the numbers below change
 SIDE = 32
@@ -54,7 +55,7 @@ class PatchClassifier:
         )
 
     @torch.inference_mode()
-    def read(self, pictures: Pictures) -> list[npt.NDArray[np.float32]]:
+    def read(self, pictures: PicturesNCHW) -> list[npt.NDArray[np.float32]]:
         """Per group, class probabilities float32 [N, classes]."""
         features = (patch_features(pictures, self.filters, self.bias) - self.mean) / self.scale
         return [

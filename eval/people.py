@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -21,12 +22,13 @@ from acgan.nets.snapshot import Snapshot, load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.files import write_text
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNCHW
 from eval.answers import ANSWERS_FOLDER, ANSWERS_SCHEMA_VERSION
 from eval.cache import content_hash
 from eval.drawer import draw_all
 from eval.figures import data_uri
 from eval.options import PeopleOptions
-from eval.reals import Pictures, Reals, asked_columns, load_reals
+from eval.reals import Reals, asked_columns, load_reals
 from eval.sources import Sources, find_sources
 
 MOST_RUNS = 2
@@ -96,14 +98,14 @@ def shuffled(
     return Pair(kind, pictures[::-1], names[::-1])
 
 
-def draw_rows(snapshot: Snapshot, reals: Reals, rows: np.ndarray, seed: int) -> Pictures:
+def draw_rows(snapshot: Snapshot, reals: Reals, rows: np.ndarray, seed: int) -> PicturesNCHW:
     """Faces uint8 [N, 3, S, S] asked for the labels of held-out rows."""
     columns = asked_columns(snapshot.info.vocabulary, reals.vocabulary, str(snapshot.path))
     asked = torch.from_numpy(reals.test_labels[rows][:, columns])
     return draw_all(snapshot, snapshot.random_z(len(rows), seed + SEED_APART), asked).numpy()
 
 
-def uri(picture: Pictures) -> str:
+def uri(picture: npt.NDArray[np.uint8]) -> str:
     """uint8 [3, S, S] as a PNG in the page."""
     return data_uri(np.ascontiguousarray(picture.transpose(1, 2, 0)))
 

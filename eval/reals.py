@@ -11,10 +11,10 @@ import numpy.typing as npt
 from acgan.dataset import PackedRows, load_faces
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import content_hash
 
-Pictures = npt.NDArray[np.uint8]
-Rows = Pictures | PackedRows
+Rows = PicturesNCHW | PackedRows
 Labels = npt.NDArray[np.int64]
 
 MIN_TEST_FACES = 10
@@ -32,7 +32,7 @@ class Reals:
     vocabulary: Vocabulary
     train_pictures: Rows
     train_labels: Labels
-    test_pictures: Pictures
+    test_pictures: PicturesNCHW
     test_labels: Labels
 
     @property

@@ -24,6 +24,7 @@ from acgan.nets.realness import RealnessInfo, realness_path
 from acgan.nets.snapshot import Snapshot, load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
 from avatar_common.disk.files import write_bytes
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.classifier import initialise
 from eval.drawer import draw_all
@@ -32,7 +33,7 @@ from eval.measure import rows_in_turn
 from eval.neighbours import mean_nearest
 from eval.networks import CHOOSER, Features
 from eval.options import RealnessOptions
-from eval.reals import Labels, Pictures, Reals, asked_columns, load_reals
+from eval.reals import Labels, Reals, asked_columns, load_reals
 from eval.sources import find_sources
 from eval.twins import without_twins
 
@@ -78,11 +79,11 @@ class Student(nn.Module):
 class Lesson:
     """Pictures uint8 [N, 3, S, S] and their log distance to the reals float32 [N]."""
 
-    pictures: Pictures
+    pictures: PicturesNCHW
     distance: npt.NDArray[np.float32]
 
 
-def scaled(pictures: Pictures) -> Tensor:
+def scaled(pictures: PicturesNCHW) -> Tensor:
     """uint8 [N, 3, S, S] -> float32 in -1..1."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).float().div_(127.5).sub_(1)
 
@@ -177,7 +178,7 @@ class Teacher:
     limit: float
     examples: Lesson
 
-    def distance(self, pictures: Pictures) -> npt.NDArray[np.float32]:
+    def distance(self, pictures: PicturesNCHW) -> npt.NDArray[np.float32]:
         """Log of the mean distance to the 5 nearest references, float32 [N]."""
         features = CHOOSER.features(pictures, self.cache)
         return np.log(mean_nearest(features, self.references)).astype(np.float32)
@@ -202,7 +203,7 @@ def make_teacher(reals: Reals, cache: ArrayCache, seed: int) -> Teacher:
     )
 
 
-def draws_of(snapshot: Snapshot, rows: Labels, count: int, seed: int) -> Pictures:
+def draws_of(snapshot: Snapshot, rows: Labels, count: int, seed: int) -> PicturesNCHW:
     """`count` raw draws asked for label rows int64 [N, groups] of the set, in turn."""
     asked = rows[rows_in_turn(len(rows), count, seed)]
     z = snapshot.random_z(count, DRAW_SEED + seed)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache, content_hash
 from eval.neighbours import squared_distances
-from eval.reals import Pictures
 from eval.thumbnails import SIDE, mirrored, thumbnails
 
 TWIN_DISTANCE = 0.05  # root mean square of 16 px thumbnails in 0..1
@@ -20,13 +20,13 @@ CHUNK = 1000
 VERSION = 1
 
 
-def without_twins(pictures: Pictures, cache: ArrayCache) -> npt.NDArray[np.int64]:
+def without_twins(pictures: PicturesNCHW, cache: ArrayCache) -> npt.NDArray[np.int64]:
     """Rows of uint8 [N, 3, S, S], in order, of which no two are near-twins (mirrored or not)."""
     key = f"twins-v{VERSION}-{content_hash(pictures)}"
     return cache.arrays(key, lambda: [_first_of_each(pictures)])[0]
 
 
-def _first_of_each(pictures: Pictures) -> npt.NDArray[np.int64]:
+def _first_of_each(pictures: PicturesNCHW) -> npt.NDArray[np.int64]:
     small = thumbnails(pictures)
     turned = mirrored(small)
     nearest = np.full(len(small), np.inf)

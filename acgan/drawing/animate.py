@@ -12,21 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from acgan.drawing.enlarge import resize
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 
 log = logging.getLogger(__name__)
 
 PALETTE_WIDTH_PX = 64
 MOST_SCALE = 16
 MOST_FPS = 50  # a GIF counts hundredths of a second, and browsers slow down what is faster
-
-Pictures = npt.NDArray[np.uint8]
 
 
 def check_film(scale: int, fps: int) -> None:
@@ -42,7 +39,7 @@ def fitting_scale(width: int, at_least_px: int) -> int:
     return max(1, -(-at_least_px // width))
 
 
-def enlarge(pictures: Pictures, scale: int) -> list[Image.Image]:
+def enlarge(pictures: PicturesNHWC, scale: int) -> list[Image.Image]:
     """Faces uint8 [N,S,S,3] enlarged with detail, each on its own."""
     return [resize(Image.fromarray(p), p.shape[1] * scale) for p in pictures]
 

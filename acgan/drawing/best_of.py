@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from acgan.drawing.painter import Pictures
 from acgan.nets.realness import PACKAGED, Realness, find_realness, realness_path
 from avatar_common.disk.files import check_schema_version
 from avatar_common.disk.runs import SnapshotInfo
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,9 @@ class Reader:
         )
 
     @torch.inference_mode()
-    def read(self, pictures: Pictures) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def read(
+        self, pictures: PicturesNHWC
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Pictures uint8 [N,S,S,3] -> features [N,F] and log-probabilities [N, sum K]."""
         batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
         features, scores = self._net(batch)
@@ -170,7 +172,7 @@ class Picker:
         self._reader, self._realness = reader, realness
 
     def rank(
-        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str] = ()
+        self, pictures: PicturesNHWC, rows: Sequence[Sequence[int]], asked: Iterable[str] = ()
     ) -> list[tuple[int, float]]:
         """(asked attributes read right, score) of each picture uint8 [N,S,S,3]; more is better."""
         groups = [self._names.index(name) for name in asked]
@@ -184,7 +186,7 @@ class Picker:
         return [(int(r), float(s)) for r, s in zip(right, np.asarray(scores), strict=True)]
 
     def choose(
-        self, pictures: Pictures, rows: Sequence[Sequence[int]], asked: Iterable[str], each: int
+        self, pictures: PicturesNHWC, rows: Sequence[Sequence[int]], asked: Iterable[str], each: int
     ) -> list[int]:
         """Of every `each` pictures in a row the place of the best; the first among equals."""
         ranks = self.rank(pictures, rows, asked)

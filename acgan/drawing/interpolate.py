@@ -14,12 +14,13 @@ from acgan.drawing.command import open_model
 from acgan.drawing.model import Model
 from acgan.drawing.morph import morph
 from acgan.drawing.options import InterpolateOptions
-from acgan.drawing.painter import Painter, Pictures
+from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import Portrait, png_bytes, recipe_to_json
 from acgan.drawing.sheet import sheet
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 
 MOST_FRAMES, MOST_KEYS = 1000, 50
 WIDTH_PX = 192
@@ -93,7 +94,7 @@ def key_portrait(model: Model, key: Key, options: InterpolateOptions) -> Portrai
 def write_path(
     painter: Painter,
     path: Sequence[Portrait],
-    pictures: Pictures,
+    pictures: PicturesNHWC,
     out: Path,
     options: InterpolateOptions,
 ) -> dict[str, str | None]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from acgan.drawing.painter import Painter, Pictures
+from acgan.drawing.painter import Painter
 from acgan.drawing.path import even_path
 from acgan.drawing.recipe import Portrait
+from avatar_common.pictures import PicturesNHWC
 
 LOOK_PX = 16
 
@@ -29,7 +30,7 @@ def morph(
     return even_path(keys, frames, features, distribution)
 
 
-def coarse_look(pictures: Pictures) -> npt.NDArray[np.float32]:
+def coarse_look(pictures: PicturesNHWC) -> npt.NDArray[np.float32]:
     """Pictures uint8 [N,S,S,3] -> features [N,F]: colours of a coarse raster.
 
     Fine lines that shift by a pixel count little, a change of shape or colour counts in full.

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from acgan.drawing.recipe import Portrait, Recipe
 from acgan.nets.blocks import LabelEmbedding
 from acgan.nets.snapshot import Snapshot, to_uint8
-
-Pictures = npt.NDArray[np.uint8]
+from avatar_common.pictures import PicturesNHWC
 
 
 class MixedEmbedding(nn.Module):
@@ -53,7 +52,7 @@ class Painter:
 
     def draw(
         self, portraits: Sequence[Portrait], advance: Callable[..., None] = lambda *_: None
-    ) -> Pictures:
+    ) -> PicturesNHWC:
         """Pictures uint8 [N,S,S,3].
 
         One at a time: a batch of another size takes other kernels, which round differently, and a
@@ -71,10 +70,10 @@ class Painter:
         return Recipe(self.info.weights_sha256, self.name, tuple(portraits), columns)
 
     @torch.inference_mode()
-    def _draw_one(self, portrait: Portrait) -> Pictures:
+    def _draw_one(self, portrait: Portrait) -> PicturesNHWC:
         if self._session is not None:
             feeds = {"z": portrait.z[None], "weights": self._weights(portrait)[None]}
-            found: Pictures = self._session.run(None, feeds)[0][0]
+            found: PicturesNHWC = self._session.run(None, feeds)[0][0]
             return found
         device = self.snapshot.device
         z = torch.from_numpy(portrait.z)[None]

@@ -9,11 +9,11 @@ from typing import Literal, Protocol
 from acgan.drawing.avatar import Avatar
 from acgan.drawing.enlarge import MOST_SIDE_PX, ScaleBy
 from acgan.drawing.model import Model
-from acgan.drawing.painter import Pictures
 from acgan.drawing.recipe import Recipe, recipe_to_json
 from acgan.drawing.sheet import drawn_sheet
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 
 
 class SaveOptions(Protocol):
@@ -30,7 +30,7 @@ class SaveOptions(Protocol):
 def save(
     model: Model,
     recipe: Recipe,
-    pictures: Pictures,
+    pictures: PicturesNHWC,
     stems: Sequence[str],
     options: SaveOptions,
     what: Literal["both", "grid", "files"] = "both",

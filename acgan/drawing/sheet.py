@@ -7,26 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from acgan.drawing.recipe import Recipe, png_bytes
 from avatar_common.grid import GAP_PX, grid
+from avatar_common.pictures import PicturesNHWC
 
 WHITE = 255
 TEXT_PX = 11
 MARGIN_PX = 4
 
-Pictures = npt.NDArray[np.uint8]
-
 
 def sheet(
-    pictures: Pictures,
+    pictures: PicturesNHWC,
     columns: int,
     *,
     column_names: Sequence[str] = (),
     row_names: Sequence[str] = (),
-) -> Pictures:
+) -> PicturesNHWC:
     """Pictures uint8 [N,H,W,3] on white, uint8 [H',W',3]; names above columns and before rows."""
     count, height, width, _ = pictures.shape
     rows = math.ceil(count / columns)
@@ -44,7 +42,7 @@ def sheet(
     return np.array(image)
 
 
-def drawn_sheet(pictures: Pictures, recipe: Recipe, content: dict[str, Any]) -> bytes:
+def drawn_sheet(pictures: PicturesNHWC, recipe: Recipe, content: dict[str, Any]) -> bytes:
     """The sheet of a recipe as a PNG that carries it."""
     names = {"column_names": recipe.column_names, "row_names": recipe.row_names}
     return png_bytes(sheet(pictures, recipe.columns or 1, **names), content)

@@ -11,12 +11,12 @@ from acgan.drawing.animate import check_film, enlarge, fitting_scale, gif_bytes,
 from acgan.drawing.command import open_model
 from acgan.drawing.move import column_names, moved, parse_move, strongest_number
 from acgan.drawing.options import TraverseOptions
-from acgan.drawing.painter import Pictures
 from acgan.drawing.recipe import png_bytes, recipe_to_json
 from acgan.drawing.sheet import sheet
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNHWC
 
 MOST_STEPS, MOST_ROWS, MOST_REACH = 100, 50, 10.0
 GIF_WIDTH_PX = 128
@@ -59,7 +59,7 @@ def check_bounds(steps: int, rows: int, reach: float) -> None:
         raise UserError(f"--reach must be above 0 and at most {MOST_REACH:g}")
 
 
-def traverse_gif(pictures: Pictures, steps: int, scale: int, fps: int) -> bytes:
+def traverse_gif(pictures: PicturesNHWC, steps: int, scale: int, fps: int) -> bytes:
     """All rows side by side, moving there and back; each face is enlarged as everywhere else."""
     scale = scale or fitting_scale(pictures.shape[2], GIF_WIDTH_PX)
     by_row = pictures.reshape(-1, steps, *pictures.shape[1:])

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor, nn
@@ -35,6 +34,7 @@ from acgan.training.precision import computes_in_bf16
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNCHW
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,6 @@ FEATURE_WEIGHT = 0.02
 FEATURE_STAGES = (0, 1, 2)
 SOFTER_SHARE = 0.2
 BLURRED_SHARE = 0.15
-Pictures = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -152,9 +151,9 @@ def run(options: UpscalerOptions) -> None:
     )
 
 
-def read_faces(path: Path) -> Pictures:
+def read_faces(path: Path) -> PicturesNCHW:
     """All pictures of a zip or folder, square and of the commonest size, uint8 [N,S,S,3]."""
-    by_size: dict[int, list[Pictures]] = {}
+    by_size: dict[int, list[PicturesNCHW]] = {}
     for data in contents(path):
         try:
             with Image.open(io.BytesIO(data)) as image:
@@ -192,7 +191,7 @@ class Lesson:
     small: Tensor
 
 
-def make_lesson(faces: Pictures) -> Lesson:
+def make_lesson(faces: PicturesNCHW) -> Lesson:
     """Faces uint8 [N,S,S,3] made ready to learn from."""
     side = faces.shape[1] // 2
     small = [Image.fromarray(f).resize((side, side), Image.Resampling.LANCZOS) for f in faces]
@@ -224,7 +223,7 @@ def make_batch(lesson: Lesson, size: int, generator: torch.Generator) -> Batch:
 
 
 def train(
-    faces: Pictures,
+    faces: PicturesNCHW,
     device: torch.device,
     seconds: float,
     seed: int,
@@ -301,14 +300,14 @@ def to_onnx(net: nn.Module) -> bytes:
 
 
 @torch.inference_mode()
-def score(data: bytes, faces: Pictures) -> dict[str, Any]:
+def score(data: bytes, faces: PicturesNCHW) -> dict[str, Any]:
     """Faces shrunk to half and enlarged again: PSNR (dB) and distance in EfficientNet-Lite2."""
     session = onnx_session(data, threads=1)
     network = load_efficientnet_lite("efficientnet-lite2", (2, 4))
     side = faces.shape[1]
     small = [Image.fromarray(face).resize((side // 2, side // 2), Image.Resampling.LANCZOS)
              for face in faces]  # fmt: skip
-    ways: dict[str, Callable[[Image.Image], Pictures]] = {
+    ways: dict[str, Callable[[Image.Image], PicturesNCHW]] = {
         "ours": lambda image: session.run(None, {"pictures": np.asarray(image)[None]})[0][0],
         "bicubic": lambda i: np.asarray(i.resize((side, side), Image.Resampling.BICUBIC)),
         "lanczos": lambda i: np.asarray(i.resize((side, side), Image.Resampling.LANCZOS)),

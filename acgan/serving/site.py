@@ -29,12 +29,13 @@ from acgan.drawing.enlarge import UPSCALER
 from acgan.drawing.export import OPSET, halve_weights, onnx_session, to_onnx
 from acgan.drawing.model import Model
 from acgan.drawing.options import ExportOptions
-from acgan.drawing.painter import Painter, Pictures
+from acgan.drawing.painter import Painter
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import write_bytes, write_text
 from avatar_common.errors import Unavailable, UserError
+from avatar_common.pictures import PicturesNHWC
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +215,7 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
     }
 
 
-def largest_difference(ours: Pictures, theirs: Pictures) -> int:
+def largest_difference(ours: PicturesNHWC, theirs: PicturesNHWC) -> int:
     """Of two rows of pictures, 0..255."""
     return int(np.abs(ours.astype(np.int16) - theirs).max())
 

@@ -14,6 +14,7 @@ import torch
 
 from acgan.nets.realness import Realness
 from avatar_common.frechet import frechet_distance
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import content_hash
 from eval.drawer import draw_all
 from eval.metric import Case, Metric, Result
@@ -21,7 +22,6 @@ from eval.metrics.outside import CLEAN_QUANTILE, TITLES, allowed_networks
 from eval.neighbours import mean_nearest, measure_manifold, real_halves
 from eval.networks import Features
 from eval.page_parts import Section, Table, number
-from eval.reals import Pictures
 from eval.twins import without_twins
 
 BEST_OF_VERSION = 1
@@ -86,13 +86,13 @@ def measure(case: Case) -> Result | str:
     return BestOf(count, values)
 
 
-def chosen_draws(case: Case, realness: Realness, count: int) -> Pictures:
+def chosen_draws(case: Case, realness: Realness, count: int) -> PicturesNCHW:
     """The most real of `N_DRAWN` draws for each of the report's first `count` label rows."""
     z = case.drawer.random_z(count * N_DRAWN, case.seed + SEED_APART)
     labels = np.repeat(case.labels[:count][:, case.columns], N_DRAWN, axis=0)
     made_of = content_hash(case.pictures[:count], labels, z.numpy())
 
-    def draw() -> list[Pictures]:
+    def draw() -> list[PicturesNCHW]:
         kept = []
         for start in range(0, count * N_DRAWN, 32 * N_DRAWN):
             part = slice(start, start + 32 * N_DRAWN)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache, content_hash
 from eval.figures import data_uri, grid
 from eval.metric import Case, Metric, Result, Results
@@ -17,7 +18,6 @@ from eval.reals import Reals
 from eval.thumbnails import SIDE, mirrored, thumbnails
 from eval.verdicts import Check, Verdict
 
-Pictures = npt.NDArray[np.uint8]
 Features = npt.NDArray[np.float32]
 
 MEMORISATION_VERSION = 1  # raise it when the distances below change
@@ -98,7 +98,7 @@ class Memorisation(Result):
 
 
 def measure_memorisation(
-    fakes: Pictures, reals: Reals, seed: int, cache: ArrayCache
+    fakes: PicturesNCHW, reals: Reals, seed: int, cache: ArrayCache
 ) -> Memorisation:
     """Fakes uint8 [N, 3, S, S], of which at most `MAX_FAKES` are looked up."""
     rng = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from avatar_common.errors import UserError
 from avatar_common.frechet import frechet_distance
+from avatar_common.pictures import PicturesNCHW
 from eval.distance import (
     kernel_distance,
     kernel_distance_of_subsets,
@@ -29,7 +30,6 @@ from eval.metric import Case, Metric, Result, Results
 from eval.neighbours import NEAREST_K, mean_nearest, memberships, real_halves
 from eval.networks import SCORING, Features, Network, refuse_trained
 from eval.page_parts import Bar, Figure, Row, Section, Table, number, percent, words
-from eval.reals import Pictures
 from eval.twins import without_twins
 from eval.verdicts import Check, Verdict
 
@@ -233,7 +233,7 @@ class Outside(Result):
         middle = len(order) // 2
         reals = case.reals.test_pictures[self.real_rows]
 
-        def sheet(pictures: Pictures, caption: str) -> Figure:
+        def sheet(pictures: PicturesNCHW, caption: str) -> Figure:
             return Figure(data_uri(grid(pictures, SHOWN)), caption)
 
         broken = " and ".join(percent(found.broken, 1) for found in self.networks)
@@ -435,7 +435,7 @@ def by_class(
     return found
 
 
-def saved_again(pictures: Pictures, quality: int) -> Pictures:
+def saved_again(pictures: PicturesNCHW, quality: int) -> PicturesNCHW:
     """uint8 [N, 3, S, S] through JPEG: what the file format alone changes."""
     found = np.empty_like(pictures)
     for place, picture in enumerate(pictures):

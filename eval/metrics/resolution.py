@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from avatar_common.pictures import PicturesNCHW
 from eval.figures import Series, chart
 from eval.metric import Case, Metric, Result
 from eval.page_parts import Section
 from eval.reading import GroupAccuracy, group_accuracies
-from eval.reals import Pictures
 
 MAX_PER_RUNG = 1000
 
@@ -72,7 +72,7 @@ def rungs(image_size: int) -> list[int]:
     return [*sides, image_size]
 
 
-def at_resolution(pictures: Pictures, side: int) -> Pictures:
+def at_resolution(pictures: PicturesNCHW, side: int) -> PicturesNCHW:
     """Shrunk to `side` and enlarged again, bilinear, uint8 (Odena et al. 2017, section 4.1)."""
     full = pictures.shape[-1]
     if side == full:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from avatar_common.disk.files import read_json, write_json
 from avatar_common.disk.vocabulary import UNKNOWN, Group
 from avatar_common.errors import UserError
+from avatar_common.pictures import PicturesNCHW
 
 SHIPPED_READER = Path(__file__).parents[1] / "models" / "attribute_reader.onnx"
 READER_SCHEMA_VERSION = 1
@@ -34,7 +35,6 @@ _PRIOR_FACES, _PRIOR_PART = 10.0, 0.3
 _BELIEF_IN_SHARES = 0.5
 _EM_ROUNDS = 30
 
-Pictures = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 
@@ -98,7 +98,7 @@ class AttributeReader:
             raise UserError("not a reader that OpenCV can run", where=str(self.path), hint=hint)
 
     def read(
-        self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
+        self, pictures: PicturesNCHW, advance: Callable[[int], None] = lambda count: None
     ) -> dict[str, Reading]:
         """Read the faces of one set, uint8 RGB [N, 3, S, S], by attribute name.
 
@@ -116,7 +116,7 @@ class AttributeReader:
         return logit_parts([len(found.classes) for found in self.attributes])
 
     def logits(
-        self, pictures: Pictures, advance: Callable[[int], None] = lambda count: None
+        self, pictures: PicturesNCHW, advance: Callable[[int], None] = lambda count: None
     ) -> tuple[Floats, Floats]:
         """The network's answers [N, classes of all attributes], of the faces and their mirrors.
 
@@ -133,7 +133,7 @@ class AttributeReader:
             advance(len(batch))
         return upright, mirrored
 
-    def _logits(self, batch: Pictures) -> Floats:
+    def _logits(self, batch: PicturesNCHW) -> Floats:
         self._net.setInput(np.ascontiguousarray(batch, dtype=np.float32))
         return self._net.forward().astype(np.float64)
 
@@ -177,7 +177,7 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
-def framed(picture: Pictures, zoom: float) -> Pictures:
+def framed(picture: PicturesNCHW, zoom: float) -> PicturesNCHW:
     """One picture [3, S, S] at the network's side [3, 64, 64], nearer for a zoom over 1.
 
     Edges are repeated where the view is wider than the picture.
