@@ -80,7 +80,7 @@ def label(options: LabelOptions) -> None:
     write_tables(tables)
     emit_json({"face_set": str(folder), "faces": len(tables.labels), **counts})
     log.info("look them over: python -m preprocess label --review --name %s", folder.name)
-    next_step("python -m acgan train")
+    next_step("python -m acgan train, or with few faces: python -m acgan train --from drawn64")
 
 
 def open_faces(tables: Tables, attribute: str, refill: bool) -> list[int]:
