@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?=
 TEST ?=
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 OPENCV_BOUNDS := $(shell sed -n 's/.*"opencv-python\([^"]*\)".*/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
@@ -32,11 +34,11 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed  ## Draw characters, serve, crawl, crop, label, train, score, generate (DEMO="--help" for options)
 	$(BIN)/python -m demo $(DEMO)
 
-test: $(VENV)/.installed  ## Run the tests but for the slow ones (TEST="tests/eval -x" for some)
-	$(BIN)/python -m pytest -m "not slow" $(TEST)
+test: $(VENV)/.installed  ## Run the tests but for the slow ones (TEST="tests/eval -x" for some; JOBS=4 for more at once)
+	$(PYTEST) -m "not slow" $(TEST)
 
 test-all: $(VENV)/.installed  ## Run all tests
-	$(BIN)/python -m pytest $(TEST)
+	$(PYTEST) $(TEST)
 
 lint: $(VENV)/.installed  ## Check style and types
 	$(BIN)/ruff check .

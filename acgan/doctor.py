@@ -32,7 +32,17 @@ EXTRA_MODULES = {
     "onnx": ("onnxscript",),
     "fid": ("torchmetrics", "torch_fidelity"),
     "ray": ("ray",),
-    "dev": ("pytest", "hypothesis", "ruff", "mypy", "gallery_dl", "prdc", "sklearn", "selenium"),
+    "dev": (
+        "pytest",
+        "xdist",
+        "hypothesis",
+        "ruff",
+        "mypy",
+        "gallery_dl",
+        "prdc",
+        "sklearn",
+        "selenium",
+    ),
 }
 LITTLE_DISK_GB = 2.0
 

@@ -165,6 +165,7 @@ def run_installed(code: Path, folder: Path, *command: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_an_installed_project_draws_in_an_empty_folder(home: Path, tmp_path: Path) -> None:
     """A wheel of the project, with a model of the test's own, holds all that `generate` needs."""
     pytest.importorskip("setuptools", minversion="77", reason="setuptools 77 or newer is absent")

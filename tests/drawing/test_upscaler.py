@@ -37,6 +37,7 @@ def faces(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_moment_of_training_beats_bicubic(
     faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -232,6 +232,7 @@ def test_watch_and_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert content["comparable"] is True
 
 
+@pytest.mark.slow
 def test_compare_runs_of_the_same_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two workspaces have a 00000-toys each: both are shown."""
     runs = []

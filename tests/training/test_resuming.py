@@ -31,6 +31,7 @@ from tests.training.runs import (
 )
 
 
+@pytest.mark.slow
 def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = train_now(options(workspace, kimg=0.64, name="straight"))
     stopped = options(workspace, kimg=0.64, name="stopped", fresh=True, checkpoint_interval_s=0)
@@ -147,6 +148,7 @@ def test_two_processes_do_what_one_does(workspace: Path) -> None:
     assert apart < 0.001 * gone
 
 
+@pytest.mark.slow
 def test_full_disk_keeps_the_last_checkpoint(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_from_a_run_without_a_snapshot_says_what_to_do(workspace: Path) -> None:
         make_plan(options(workspace, start_from=str(workspace / "runs" / "00000-begun")))
 
 
+@pytest.mark.slow
 def test_from_a_snapshot_of_other_classes_and_size(workspace: Path) -> None:
     first = train_now(options(workspace, name="first"))
     snapshot = next((first / "snapshots").glob("*[0-9].json"))

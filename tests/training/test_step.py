@@ -146,7 +146,7 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
     ("preset", "backend"),
     [
         ("small", "aot_eager"),
-        ("modern", "aot_eager"),
+        pytest.param("modern", "aot_eager", marks=pytest.mark.slow),
         pytest.param("small", "inductor", marks=pytest.mark.slow),
         pytest.param("modern", "inductor", marks=pytest.mark.slow),
     ],

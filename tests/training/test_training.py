@@ -100,6 +100,7 @@ def test_what_counts_as_broken() -> None:
     assert not training.broken({"class_g": 1.0, "accuracy_real": float("nan")})
 
 
+@pytest.mark.slow
 def test_hardly_any_label_is_no_breakdown(workspace: Path) -> None:
     table = workspace / "data/faces/tiny/attributes.csv"
     head, *rows = table.read_text().splitlines()
@@ -224,6 +225,7 @@ def test_endless_nan_gives_up(workspace: Path, monkeypatch: pytest.MonkeyPatch) 
         train_now(options(workspace))
 
 
+@pytest.mark.slow
 def test_heads_overfit_sixteen_pictures(tmp_path: Path) -> None:
     """The class heads learn: 16 pictures are read right after a few updates."""
     make_face_set(tmp_path / "data" / "faces" / "tiny", count=18)
@@ -243,6 +245,7 @@ def test_shuffled_labels_are_shuffled(workspace: Path) -> None:
     assert np.array_equal(straight.images, shuffled.images)
 
 
+@pytest.mark.slow
 def test_a_set_beyond_memory_trains_the_same(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
