@@ -19,7 +19,7 @@ from typing import Any
 
 from avatar_common.commands import DeviceOptions, emit_json, explain_dry_run, say
 from avatar_common.disk.files import read_json
-from avatar_common.disk.runs import read_snapshot_info, snapshot_in
+from avatar_common.disk.runs import RunFolder, read_snapshot_info, snapshot_in
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable, UserError
 
@@ -191,7 +191,7 @@ def find_runs(workspace: Path) -> list[dict[str, Any]]:
             newest = _snapshot(run.name, snapshot_in(run))
         except UserError:
             newest = {"name": run.name, "kimg": None}
-        found.append(newest | {"finished": (run / "result.json").is_file()})
+        found.append(newest | {"finished": RunFolder(run).is_finished})
     return found
 
 

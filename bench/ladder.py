@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from acgan.nets.snapshot import load_snapshot
+from avatar_common.disk.runs import RunFolder
 from avatar_common.errors import UserError
 from eval.drawer import Drawer
 from eval.measure import measure
@@ -57,7 +58,7 @@ def climb(
 
 def snapshots_of(path: Path) -> list[Path]:
     """A run's snapshots, or the one that is named."""
-    return sorted((path / "snapshots").glob("*.json")) if path.is_dir() else [path]
+    return RunFolder(path).snapshots() if path.is_dir() else [path]
 
 
 def is_climbing(name: str, values: Sequence[float]) -> bool:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import write_text
-from avatar_common.disk.runs import read_run_config, read_run_stats
+from avatar_common.disk.runs import RunFolder
 from avatar_common.disk.scores import SCORES_FILE, Row, read_rows
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
@@ -95,13 +95,14 @@ def read_runs(paths: tuple[Path, ...]) -> list[Run]:
         rows = read_rows(path / SCORES_FILE)
         if not rows:
             raise UserError("not scored yet", where=str(path), hint="run `python -m eval report`")
-        config = read_run_config(path)
+        run = RunFolder(path)
+        config = run.read_config() if run.is_run else {}
         training = config.get("training", {})
         settings = {**training.get("settings", {}), **training}
         settings.pop("settings", None)
         name = path.name if named_once else str(path)
         name += f" @ {rows[-1]['kimg']:g} kimg"
-        clock = [(row["kimg"], row["elapsed_s"] / 60) for row in read_run_stats(path)]
+        clock = [(row["kimg"], row["elapsed_s"] / 60) for row in run.read_stats()]
         found.append(Run(name, rows, settings, str(config.get("device", "")), clock))
     return found
 

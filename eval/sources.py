@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_common.disk.faces import find_face_set
-from avatar_common.disk.runs import read_snapshot_info, snapshot_in
+from avatar_common.disk.runs import read_snapshot_info, run_of, snapshot_in
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
@@ -36,7 +36,7 @@ def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> S
             "no snapshot yet", where=str(home.runs), hint="train a little longer, then score"
         )
     info = read_snapshot_info(path)
-    run = path.parent.parent if path.parent.name == "snapshots" else path.parent
+    run = path.parent.parent if run_of(path) else path.parent
     return Sources(path, data or _faces_of(home, info.dataset_id), run / "eval")
 
 

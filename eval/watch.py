@@ -8,7 +8,7 @@ from pathlib import Path
 
 from acgan.devices import choose_device
 from avatar_common.commands import emit_json, explain_dry_run
-from avatar_common.disk.runs import read_snapshot_info
+from avatar_common.disk.runs import RunFolder, read_snapshot_info
 from avatar_common.disk.scores import SCORES_FILE, read_rows
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
@@ -53,6 +53,6 @@ def unscored(run: Path, plan: Plan) -> list[Path]:
     }
     return [
         path
-        for path in sorted((run / "snapshots").glob("*.json"))
+        for path in RunFolder(run).snapshots()
         if read_snapshot_info(path).weights_sha256 not in scored
     ]

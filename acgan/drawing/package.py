@@ -30,7 +30,7 @@ from acgan.nets.realness import PACKAGED
 from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import write_bytes, write_text
-from avatar_common.disk.runs import SnapshotInfo
+from avatar_common.disk.runs import SnapshotInfo, run_of
 from avatar_common.disk.scores import SCORES_FILE
 from avatar_common.disk.workspace import plain_name
 from avatar_common.errors import UserError
@@ -136,8 +136,8 @@ def find_classifier_file(snapshot: Snapshot, workspace: Path) -> Path | None:
 
 def training_of(snapshot: Path) -> dict[str, Any]:
     """The config.json of the run that a snapshot lies in; empty for others."""
+    run = run_of(snapshot)
     try:
-        text = (snapshot.parent.parent / "config.json").read_text(encoding="utf-8")
-        return dict(json.loads(text))
-    except (OSError, ValueError, TypeError):
+        return run.read_config() if run else {}
+    except UserError:
         return {}

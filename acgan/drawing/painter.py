@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from acgan.drawing.recipe import Portrait, Recipe
 from acgan.nets.blocks import LabelEmbedding
 from acgan.nets.snapshot import Snapshot, to_uint8
+from avatar_common.disk.runs import run_of
 from avatar_common.pictures import PicturesNHWC
 
 
@@ -110,5 +111,5 @@ def with_mixed_embeddings(generator: nn.Module) -> nn.Module:
 def snapshot_name(path: Path) -> str:
     """`00003-name/0000200` for a run's snapshot, the file's stem for others."""
     path = path.resolve()
-    run = path.parent.parent.name if path.parent.name == "snapshots" else ""
-    return f"{run}/{path.stem}" if run else path.stem
+    run = run_of(path)
+    return f"{run.path.name}/{path.stem}" if run else path.stem

@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from avatar_common.disk.runs import read_snapshot_info
+from avatar_common.disk.runs import (
+    RunFolder,
+    read_snapshot_info,
+    snapshots_with_weights,
+    with_weights,
+)
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
@@ -17,11 +22,6 @@ def shipped_snapshots() -> list[Path]:
     return with_weights(sorted(SHIPPED.glob("*/*.json")))
 
 
-def with_weights(paths: list[Path]) -> list[Path]:
-    """Those descriptions that have their weights beside them."""
-    return [path for path in paths if path.with_suffix(".safetensors").is_file()]
-
-
 def find_snapshot(path: Path | None, workspace: Path) -> Path:
     """The snapshot's JSON: of a run, a packaged folder, or one shipped, by its name.
 
@@ -30,8 +30,7 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
     if path is not None and len(path.parts) == 1 and not path.exists():
         path = SHIPPED / path if (SHIPPED / path).is_dir() else path
     if path is not None and path.is_dir():
-        inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
-        inside = with_weights(inside)
+        inside = snapshots_with_weights(path)
         if not inside:
             begun = (path / "checkpoints").is_dir()
             raise UserError(
@@ -60,16 +59,17 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
 
 def all_snapshots(workspace: Path, first: Path | None = None) -> list[Path]:
     """Every run's last snapshot, newest run first, then those shipped; `first` leads."""
-    runs = sorted(Workspace(workspace).runs.glob("*/snapshots"), reverse=True)
-    last = [sorted(folder.glob("*.json"))[-1:] for folder in runs]
+    runs = sorted(Workspace(workspace).runs.glob("*"), reverse=True)
+    last = [RunFolder(run).snapshots()[-1:] for run in runs]
     found = [*([first] if first else []), *(path for paths in last for path in paths)]
     return list(dict.fromkeys(path.resolve() for path in [*found, *shipped_snapshots()]))
 
 
 def snapshot_with_weights(weights_sha256: str, workspace: Path) -> Path | None:
     """The snapshot of the workspace, or shipped, that has these weights."""
-    runs = sorted(Workspace(workspace).runs.glob("*/snapshots/*.json"), reverse=True)
-    for path in [*runs, *shipped_snapshots()]:
+    runs = sorted(Workspace(workspace).runs.glob("*"), reverse=True)
+    trained = [path for run in runs for path in reversed(RunFolder(run).snapshots())]
+    for path in [*trained, *shipped_snapshots()]:
         with suppress(UserError):
             if read_snapshot_info(path).weights_sha256 == weights_sha256:
                 return path

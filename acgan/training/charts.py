@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from avatar_common.disk.files import atomic_file
+from avatar_common.disk.runs import RunFolder
 
 CURVES = {
     "adversarial": ("adversarial_d", "adversarial_g"),
@@ -26,7 +27,7 @@ def write_loss_curve(run: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in RunFolder(run).stats_file.read_text().splitlines()]
     figure = Figure(figsize=(10, 6), layout="constrained")
     FigureCanvasAgg(figure)
     for axes, (title, names) in zip(figure.subplots(2, 2).flat, CURVES.items(), strict=True):

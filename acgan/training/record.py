@@ -24,8 +24,8 @@ from acgan.training.plan import Plan
 from acgan.training.state import Ledger, Nets
 from acgan.training.watch import Watch
 from avatar_common.commands import progress
-from avatar_common.disk.files import write_bytes, write_json, write_text
-from avatar_common.disk.runs import RUN_SCHEMA_VERSION
+from avatar_common.disk.files import write_bytes, write_text
+from avatar_common.disk.runs import RUN_SCHEMA_VERSION, RunFolder
 from avatar_common.grid import grid
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Record:
 
     def __init__(self, plan: Plan, nets: Nets, ledger: Ledger) -> None:
         self._plan, self._nets = plan, nets
-        self._path = plan.path
+        self._path, self._run = plan.path, RunFolder(plan.path)
         self._averages = AverageChooser(nets, plan)
         self._grid_labels = torch.from_numpy(grid_labels(plan))
         count = max(len(self._grid_labels), 2 * 48)
@@ -51,8 +51,8 @@ class Record:
         )
         seed, weights = plan.options.seed, plan.class_weights
         self._watch = Watch(plan.faces, self._z, seed, weights) if plan.sizes else None
-        for table in ("stats.jsonl", "watch.jsonl"):
-            cut_rows(self._path / table, ledger.nimg / 1000)
+        for table in (self._run.stats_file, self._run.watch_file):
+            cut_rows(table, ledger.nimg / 1000)
         self._board = SummaryWriter(str(self._path / "tensorboard"), purge_step=ledger.nimg)
         self._snapshots = int(ledger.progress * plan.options.snapshots)
         self._seen_at = (time.monotonic(), ledger.nimg)
@@ -89,7 +89,7 @@ class Record:
             "images_per_s": round(images / max(seconds, 1e-9), 1),
             **{name: round(value, 6) for name, value in numbers.items()},
         }
-        self._append("stats.jsonl", row)
+        self._append(self._run.stats_file, row)
         if self._watch is not None:
             self._watch.note(numbers)
         for name, value in numbers.items():
@@ -128,7 +128,7 @@ class Record:
                 "picture": f"samples/{name}.png",
                 "warnings": self.warnings,
             }
-            self._append("watch.jsonl", row)
+            self._append(self._run.watch_file, row)
             self._board.add_scalar("watch/z_sensitivity", result.z_sensitivity, ledger.nimg)
             self._board.add_scalar("watch/similarity", result.similarity, ledger.nimg)
             for warning in self.warnings:
@@ -142,7 +142,7 @@ class Record:
         """Write the last snapshot and result.json; returns its content."""
         from acgan.training.charts import write_film, write_loss_curve
 
-        path = self._path / "snapshots" / f"{ledger.nimg:010d}.json"
+        path = self._run.snapshot_at(ledger.nimg)
         if not path.is_file():
             self.save_snapshot(ledger)
         write_loss_curve(self._path)
@@ -156,7 +156,7 @@ class Record:
             "rollbacks": ledger.rollbacks,
             "warnings": self.warnings,
         }
-        write_json(self._path / "result.json", result, schema_version=RUN_SCHEMA_VERSION)
+        self._run.write_result(result)
         return result
 
     def save_snapshot(self, ledger: Ledger) -> Path:
@@ -186,7 +186,7 @@ class Record:
         }
         nets = {"discriminator": self._nets.discriminator, "encoder": self._nets.encoder}
         nets["helper"] = self._nets.helper
-        path = self._path / "snapshots" / f"{ledger.nimg:010d}.json"
+        path = self._run.snapshot_at(ledger.nimg)
         save_training_nets(path, {name: net for name, net in nets.items() if net is not None})
         return save_snapshot(path, average, info)
 
@@ -201,8 +201,8 @@ class Record:
         ]
         return grid(torch.cat(pictures).permute(0, 2, 3, 1).numpy(), GRID_COLUMNS)
 
-    def _append(self, name: str, row: dict[str, Any]) -> None:
-        with (self._path / name).open("a", encoding="utf-8") as file:
+    def _append(self, table: Path, row: dict[str, Any]) -> None:
+        with table.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def _total_kimg(self) -> float | None:

@@ -18,8 +18,7 @@ from typing import Any
 from acgan.training.check import check_preset
 from acgan.training.options import TrainOptions
 from acgan.training.presets import PRESETS, Preset
-from avatar_common.disk.files import read_json, write_json
-from avatar_common.disk.runs import RUN_SCHEMA_VERSION
+from avatar_common.disk.runs import RunFolder
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
@@ -126,7 +125,7 @@ def find_run(
         workspace.runs.glob(f"[0-9]*-{glob.escape(name) if name else '*'}"), reverse=True
     ):
         try:
-            found = read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
+            found = RunFolder(path).read_config()
         except UserError:
             continue
         asked = found.get("training")
@@ -142,9 +141,7 @@ def what_differs(workspace: Workspace, training: dict[str, Any], name: str) -> s
     wanted = flat(json.loads(json.dumps(training)))
     for path in sorted(workspace.runs.glob(f"[0-9]*-{glob.escape(name)}"), reverse=True):
         try:
-            found = flat(
-                read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)["training"]
-            )
+            found = flat(RunFolder(path).read_config()["training"])
         except (UserError, KeyError):
             continue
         names = {
@@ -172,25 +169,13 @@ def write_config(path: Path, training: dict[str, Any], origin: dict[str, str], *
         "python": platform.python_version(),
         **more,
     }
-    write_json(path / "config.json", content, schema_version=RUN_SCHEMA_VERSION)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """What `write_config` wrote. Raises `UserError`."""
-    return read_json(path / "config.json", schema_version=RUN_SCHEMA_VERSION)
+    RunFolder(path).write_config(content)
 
 
 def settings_to_json(settings: Preset) -> dict[str, Any]:
     """The settings as plain JSON types."""
     content: dict[str, Any] = json.loads(json.dumps(asdict(settings)))
     return content
-
-
-def finished(path: Path) -> dict[str, Any] | None:
-    """What a finished run left as its result, or None while it is unfinished."""
-    if not (path / "result.json").is_file():
-        return None
-    return read_json(path / "result.json", schema_version=RUN_SCHEMA_VERSION)
 
 
 def current_commit() -> str | None:

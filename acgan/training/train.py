@@ -23,13 +23,14 @@ from acgan.training.plan import Plan, make_plan, warn_of_rare_classes
 from acgan.training.precision import computes_in_bf16
 from acgan.training.presets import FEW_REDRAWN, Preset
 from acgan.training.record import Record
-from acgan.training.rundir import finished, read_config, write_config
+from acgan.training.rundir import write_config
 from acgan.training.signals import hold_signals
 from acgan.training.start import start_from
 from acgan.training.state import Ledger, Nets, build_nets, restore, save
 from acgan.training.step import Stats, Step
 from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.locks import only_one
+from avatar_common.disk.runs import RunFolder
 from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def run(options: TrainOptions) -> None:
         list_presets(options)
         return
     plan = make_plan(options)
-    result = finished(plan.path) if plan.exists else None
+    result = RunFolder(plan.path).read_result() if plan.exists else None
     if options.dry_run:
         verb = "do nothing, this run is done:" if result else "go on in" if plan.exists else "write"
         explain_dry_run(
@@ -184,7 +185,7 @@ def settle_precision(plan: Plan, device: torch.device, world: World) -> bool:
 
     A resumed run keeps to it, or it would not equal an uninterrupted one.
     """
-    kept = read_config(plan.path).get("bf16") if plan.exists else None
+    kept = RunFolder(plan.path).read_config().get("bf16") if plan.exists else None
     if kept is None:
         kept = computes_in_bf16(plan.settings.precision, device)
     return world.agree(float(kept), device) > 0

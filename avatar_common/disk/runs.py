@@ -1,8 +1,9 @@
-"""What a training run leaves for the users of its model: the snapshot's description."""
+"""What a training run leaves: its folder, and the description of each snapshot in it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,97 @@ def read_snapshot_info(path: Path) -> SnapshotInfo:
         raise UserError(f"not a snapshot description: {error!r}", where=str(path)) from None
 
 
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a training run: what lies in it, under which names.
+
+    `result.json` is there once the run has finished. `stats.jsonl` and `watch.jsonl` hold a row per
+    look, in the order of `kimg`, and each row its own schema version.
+    """
+
+    path: Path
+
+    @property
+    def snapshot_folder(self) -> Path:
+        """Where the snapshots lie, if there are any."""
+        return self.path / "snapshots"
+
+    @property
+    def stats_file(self) -> Path:
+        """The losses and rates, now and then."""
+        return self.path / "stats.jsonl"
+
+    @property
+    def watch_file(self) -> Path:
+        """What was measured of drawn faces, at every tick."""
+        return self.path / "watch.jsonl"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether this is a run's folder: it says what was asked for."""
+        return self._config_file.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its budget was used up."""
+        return self._result_file.is_file()
+
+    def snapshots(self) -> list[Path]:
+        """The JSON files of its snapshots, oldest first, with weights or without."""
+        return sorted(self.snapshot_folder.glob("*.json"))
+
+    def snapshot_at(self, nimg: int) -> Path:
+        """The JSON file of the snapshot after so many pictures."""
+        return self.snapshot_folder / f"{nimg:010d}.json"
+
+    def read_config(self) -> dict[str, Any]:
+        """What the run was asked for and with what. Raises `UserError` for no or another file."""
+        return read_json(self._config_file, schema_version=RUN_SCHEMA_VERSION)
+
+    def write_config(self, content: Mapping[str, Any]) -> None:
+        """Write config.json atomically."""
+        write_json(self._config_file, content, schema_version=RUN_SCHEMA_VERSION)
+
+    def read_result(self) -> dict[str, Any] | None:
+        """What the finished run came to; None while it is unfinished."""
+        if not self.is_finished:
+            return None
+        return read_json(self._result_file, schema_version=RUN_SCHEMA_VERSION)
+
+    def write_result(self, content: Mapping[str, Any]) -> None:
+        """Write result.json atomically, which says that the run has finished."""
+        write_json(self._result_file, content, schema_version=RUN_SCHEMA_VERSION)
+
+    def read_stats(self) -> list[dict[str, Any]]:
+        """The rows of stats.jsonl with `kimg` and `elapsed_s`; one cut by a kill is left out."""
+        if not self.stats_file.is_file():
+            return []
+        rows = []
+        for text in self.stats_file.read_text(encoding="utf-8").splitlines():
+            try:
+                row = dict(json.loads(text))
+            except (ValueError, TypeError):
+                continue
+            if "kimg" in row and "elapsed_s" in row:
+                rows.append(row)
+        return rows
+
+    @property
+    def _config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def _result_file(self) -> Path:
+        return self.path / "result.json"
+
+
+def run_of(snapshot: Path) -> RunFolder | None:
+    """The run that a snapshot (any of its files) lies in; None for one that lies elsewhere."""
+    folder = snapshot.resolve().parent
+    run = RunFolder(folder.parent)
+    return run if folder == run.snapshot_folder else None
+
+
 def snapshot_in(path: Path) -> Path:
     """The JSON of the snapshot that `path` names.
 
@@ -82,28 +174,17 @@ def snapshot_in(path: Path) -> Path:
     """
     if not path.is_dir():
         return path.with_suffix(".json")
-    inside = sorted((path / "snapshots").glob("*.json")) or sorted(path.glob("*.json"))
-    found = [one for one in inside if one.with_suffix(".safetensors").is_file()]
+    found = snapshots_with_weights(path)
     if not found:
         raise UserError("no snapshot in this folder", where=str(path))
     return found[-1]
 
 
-def read_run_config(run: Path) -> dict[str, Any]:
-    """What a run was asked for (config.json); empty for a folder that is no run."""
-    path = run / "config.json"
-    return read_json(path, schema_version=RUN_SCHEMA_VERSION) if path.is_file() else {}
+def snapshots_with_weights(folder: Path) -> list[Path]:
+    """The JSON files of a run's snapshots, or a packaged folder's, that have their weights."""
+    return with_weights(RunFolder(folder).snapshots() or sorted(folder.glob("*.json")))
 
 
-def read_run_stats(run: Path) -> list[dict[str, Any]]:
-    """The lines of stats.jsonl that have `kimg` and `elapsed_s`; one cut by a kill is left out."""
-    path = run / "stats.jsonl"
-    rows = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-        try:
-            row = dict(json.loads(text))
-        except (ValueError, TypeError):
-            continue
-        if "kimg" in row and "elapsed_s" in row:
-            rows.append(row)
-    return rows
+def with_weights(paths: Iterable[Path]) -> list[Path]:
+    """Those descriptions that have their weights beside them."""
+    return [path for path in paths if path.with_suffix(".safetensors").is_file()]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from avatar_common.disk.files import write_text
+from avatar_common.disk.runs import run_of
 from avatar_common.errors import UserError
 
 SCORES_SCHEMA_VERSION = 2
@@ -20,8 +21,8 @@ Row = dict[str, Any]
 
 def scores_file(snapshot: Path) -> Path:
     """Where the scores of a snapshot (any of its files) are kept: in its run, or beside it."""
-    folder = snapshot.resolve().parent
-    return (folder.parent if folder.name == "snapshots" else folder) / SCORES_FILE
+    run = run_of(snapshot)
+    return (run.path if run else snapshot.resolve().parent) / SCORES_FILE
 
 
 def read_rows(path: Path) -> list[Row]:

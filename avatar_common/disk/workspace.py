@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from avatar_common.disk.runs import RunFolder
 from avatar_common.errors import UserError
 
 _RUN_NAME = re.compile(r"^(\d{5})-[\w.-]+$")
@@ -63,8 +64,7 @@ class Workspace:
     def newest_snapshot(self) -> Path | None:
         """The last snapshot (its JSON file) of the newest run that has one."""
         for run in reversed(self.run_folders()):
-            snapshots = sorted((run / "snapshots").glob("*.json"))
-            if snapshots:
+            if snapshots := RunFolder(run).snapshots():
                 return snapshots[-1]
         return None
 
