@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_common.commands import DeviceOptions, emit_json, explain_dry_run, say
-from avatar_common.disk.files import read_json
+from avatar_common.disk.faces import FaceFolder
 from avatar_common.disk.runs import RunFolder, read_snapshot_info, snapshot_in
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable, UserError
@@ -201,7 +201,7 @@ def find_face_sets(options: DoctorOptions) -> list[dict[str, Any]]:
     for path in sorted(Workspace(options.workspace).faces.glob("*/dataset.json")):
         name = path.parent.name
         try:
-            info = read_json(path, schema_version=1)
+            info = FaceFolder(path.parent).read_info()
         except UserError as error:
             found.append({"name": name, "error": str(error)})
             continue
@@ -211,7 +211,7 @@ def find_face_sets(options: DoctorOptions) -> list[dict[str, Any]]:
                 "name": name,
                 "faces": counts.get("faces"),
                 "image_size": info.get("image_size"),
-                "labelled": (path.parent / "attributes.csv").is_file(),
+                "labelled": FaceFolder(path.parent).labels_table.is_file(),
             }
         )
     return found

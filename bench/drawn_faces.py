@@ -7,13 +7,14 @@ import numpy as np
 from PIL import Image
 
 from avatar_common.commands import emit_json, explain_dry_run, progress
-from avatar_common.disk.faces import FaceRow, split_of
+from avatar_common.disk.faces import FaceFolder, FaceRow, split_of
 from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.disk.vocabulary import load_vocabulary
+from avatar_common.disk.workspace import Workspace
 from bench.options import DrawnFacesOptions
 from demo.artist import Attributes, draw_character, random_attributes, random_style
 from demo.artist.background import BACKGROUNDS, draw_background
-from preprocess.face_set import face_set_folder, write_faces, write_labels
+from preprocess.face_set import write_labels
 from preprocess.picture import png_bytes
 
 # The face box's side in shares of the picture: `crop` cuts at 0.67, other people's sets wider.
@@ -23,7 +24,7 @@ _PLAIN_ODDS = 0.4
 
 def run(options: DrawnFacesOptions) -> None:
     """Draw the faces and write the set's tables."""
-    folder = face_set_folder(options.workspace, options.name)
+    folder = Workspace(options.workspace).face_set(options.name)
     if options.dry_run:
         explain_dry_run(options, [f"draw {options.faces} faces into {folder}"])
         return
@@ -46,7 +47,7 @@ def run(options: DrawnFacesOptions) -> None:
                 for group in vocabulary
             }
             advance()
-    write_faces(folder, rows, [])
+    FaceFolder(folder).write_faces(rows, [])
     counts = {"faces": len(rows), "labelled": len(rows)}
     info = {"made_by": "drawn-faces", "image_size": options.size, "counts": counts}
     write_labels(folder, vocabulary, rows, labels, info, "table")

@@ -18,7 +18,7 @@ from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from preprocess.audit_page import render_page
 from preprocess.colour import REGIONS, colour_features, out_of_fold
-from preprocess.face_set import face_set_folder, pack
+from preprocess.face_set import pack
 from preprocess.options import AuditOptions
 from preprocess.tag import report_counts
 
@@ -53,7 +53,7 @@ def is_own(folder: Path) -> bool:
 def audit(options: AuditOptions) -> None:
     """Write audit.csv (every audited label, worst first) and audit.html."""
     folder = (
-        face_set_folder(options.workspace, options.name)
+        Workspace(options.workspace).face_set(options.name)
         if options.name
         else Workspace(options.workspace).newest_face_set()
     )

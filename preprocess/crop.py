@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
-from avatar_common.disk.faces import SOURCES_TABLE, FaceRow, dataset_id_of, read_faces, split_of
+from avatar_common.disk.faces import (
+    FaceFolder,
+    FaceRow,
+    RejectRow,
+    dataset_id_of,
+    read_faces,
+    split_of,
+)
 from avatar_common.disk.identity import last_hashes, picture_hashes
 from avatar_common.disk.vocabulary import load_vocabulary
 from avatar_common.disk.workspace import Workspace
@@ -27,16 +34,10 @@ from preprocess.detect import (
 )
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
 from preprocess.face_set import (
-    RejectRow,
     add_said,
-    existing_info,
     explain_losses,
-    face_set_folder,
     reject_counts,
-    remove_leftovers,
     said_before,
-    write_faces,
-    write_info,
     write_labels,
 )
 from preprocess.journal import Journal
@@ -71,7 +72,6 @@ REMEDIES = {
     "extreme aspect": "a higher --max-aspect looks into them",
     "too many pixels": "a higher --max-megapixels reads them",
 }
-LABEL_TABLES = ("attributes.csv", SOURCES_TABLE)
 
 WorkOnAll = Callable[[Iterable[PictureTask]], Iterator[PictureRecord]]
 
@@ -83,7 +83,7 @@ def crop(options: CropOptions) -> None:
     command made, or when no usable face was found.
     """
     settings = settings_of(options)
-    folder = face_set_folder(options.workspace, options.name)
+    folder = Workspace(options.workspace).face_set(options.name)
     raw = Workspace(options.workspace).raw
     check_owner(folder, "crop")
     tasks = list(
@@ -101,7 +101,7 @@ def crop(options: CropOptions) -> None:
         return
     FaceDetector(settings.detector)  # a cascade that cannot be read is told before work starts
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    remove_leftovers(folder)
+    FaceFolder(folder).remove_leftovers()
     # The journal holds every finished picture, so a kill costs only those under way; a face whose
     # PNG somebody removed is cut again, for which the names on disk are read once.
     images = {path.name for path in (folder / "images").iterdir()}
@@ -112,7 +112,7 @@ def crop(options: CropOptions) -> None:
             log.info("settings changed: cropping all pictures again")
             check_no_word_is_lost(folder)
         todo = [task for task in tasks if not journal.holds(task.key, task.stamp, images)]
-        info = existing_info(folder)
+        info = FaceFolder(folder).existing_info()
         if not todo and is_finished(folder, info, journal, tasks):
             log.info("all %d pictures are cropped already", len(tasks))
         else:
@@ -123,14 +123,14 @@ def crop(options: CropOptions) -> None:
                     journal.add(record)
                     advance()
             info = finish(folder, journal, settings, {task.key for task in tasks})
-    if options.pictures and not (folder / "attributes.csv").is_file():
+    if options.pictures and not FaceFolder(folder).labels_table.is_file():
         info = write_unlabelled(folder)
     emit_json({"face_set": str(folder), "dataset_id": info["dataset_id"], **info["counts"]})
     explain_losses(folder, info["counts"]["rejects"], len(tasks), REMEDIES)
     if not info["counts"]["faces"]:
         raise UserError(
             f"no usable face in {len(tasks)} pictures",
-            where=str(folder / "rejects.csv"),
+            where=str(FaceFolder(folder).rejects_table),
             hint="the reasons are there; see --min-score, --min-face-px and --rotated",
         )
     named = "" if options.name == "faces" else f" --name {options.name}"
@@ -236,7 +236,7 @@ def _fingerprint(path: Path) -> str:
 
 def check_owner(folder: Path, maker: str) -> None:
     """Raise `UserError` when the face set there was made by another command."""
-    made_by = existing_info(folder).get("made_by", maker)
+    made_by = FaceFolder(folder).existing_info().get("made_by", maker)
     if made_by != maker:
         raise UserError(
             f"this face set was made by `preprocess {made_by}`",
@@ -252,8 +252,8 @@ def is_finished(
     return (
         info.get("journal") == _journal_hash(journal)
         and journal.keys == {task.key for task in tasks}
-        and (folder / "faces.csv").is_file()
-        and (folder / "rejects.csv").is_file()
+        and FaceFolder(folder).faces_table.is_file()
+        and FaceFolder(folder).rejects_table.is_file()
     )
 
 
@@ -272,16 +272,15 @@ def finish(
     records = [record for record in journal.records() if record.key in keys]
     journal.finish(records)  # sorted: the same bytes whatever order the workers ended in
     faces, rejects = face_rows(records), reject_rows(records)
-    stored = existing_info(folder)
+    stored = FaceFolder(folder).existing_info()
     if stored.get("journal") == _journal_hash(journal):
-        write_faces(folder, faces, rejects)
+        FaceFolder(folder).write_faces(faces, rejects)
         return stored
     # Read what was said before the tables go: it is carried over to faces with the same pixels.
     words, speakers = said_before(folder)
     before = last_hashes(folder)
-    for stale in [*(folder / name for name in LABEL_TABLES), *folder.glob("packed-*.npy")]:
-        stale.unlink(missing_ok=True)
-    write_faces(folder, faces, rejects)
+    FaceFolder(folder).forget_labels()
+    FaceFolder(folder).write_faces(faces, rejects)
     names = [face.file_name for face in faces]
     hashes = picture_hashes(folder, names)
     same = {name for name, digest in zip(names, hashes, strict=True) if before.get(name) == digest}
@@ -301,7 +300,7 @@ def finish(
             "rejects": reject_counts(rejects),
         },
     }
-    write_info(folder, info)
+    FaceFolder(folder).write_info(info)
     speakers = {name: row for name, row in speakers.items() if name in same}
     if speakers:
         unknown = {name: dict.fromkeys(vocabulary.names, "") for name in names}
@@ -312,7 +311,11 @@ def finish(
 
 def write_unlabelled(folder: Path) -> dict[str, Any]:
     """Make the faces of a folder of pictures, which have no tags, a set of unknown labels."""
-    faces, vocabulary, info = read_faces(folder), load_vocabulary(), existing_info(folder)
+    faces, vocabulary, info = (
+        read_faces(folder),
+        load_vocabulary(),
+        FaceFolder(folder).existing_info(),
+    )
     info.pop("schema_version")
     labels = {face.file_name: dict.fromkeys(vocabulary.names, "") for face in faces}
     content, _ = write_labels(folder, vocabulary, faces, labels, info, "table")

@@ -16,7 +16,6 @@ from avatar_common.disk.files import atomic_file, read_json, write_bytes, write_
 from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
-from preprocess.face_set import face_set_folder
 from preprocess.options import ExportOptions
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class ExportedFace:
 def export(options: ExportOptions) -> None:
     """Write the face set in another form; an existing outcome is replaced."""
     folder = (
-        face_set_folder(options.workspace, options.name)
+        Workspace(options.workspace).face_set(options.name)
         if options.name
         else Workspace(options.workspace).newest_face_set()
     )

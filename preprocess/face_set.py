@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from avatar_common.disk.faces import (
-    FACE_COLUMNS,
     FACES_SCHEMA_VERSION,
-    REJECT_COLUMNS,
+    FaceFolder,
     FaceRow,
     Labels,
     LabelSource,
+    RejectRow,
     Sources,
     dataset_id_of,
     packed_name,
@@ -31,59 +30,14 @@ from avatar_common.disk.faces import (
     write_label_sources,
     write_packed,
 )
-from avatar_common.disk.files import read_json, write_csv, write_json
+from avatar_common.disk.files import write_csv
 from avatar_common.disk.identity import hash_rows, picture_hashes
 from avatar_common.disk.vocabulary import Vocabulary
-from avatar_common.disk.workspace import Workspace, plain_name
 from avatar_common.errors import UserError
 
 log = logging.getLogger(__name__)
 
 MUCH_LOST, WORTH_A_LINE = 0.1, 0.02
-RejectRow = tuple[str, str, str, str, object]
-
-
-def face_set_folder(workspace: Path, name: str) -> Path:
-    """`data/faces/<name>`. Raises `UserError` for a name that cannot be a folder's."""
-    return Workspace(workspace).faces / plain_name(name)
-
-
-def newest_face_set(workspace: Path) -> Path:
-    """The face set written last, labelled or not. Raises `UserError` when there is none."""
-    faces = Workspace(workspace).faces
-    found = sorted(faces.glob("*/dataset.json"), key=lambda path: path.stat().st_mtime_ns)
-    if not found:
-        raise UserError(
-            "no face set here", where=str(faces), hint="run `python -m preprocess crop`"
-        )
-    return found[-1].parent
-
-
-def existing_info(folder: Path) -> dict[str, Any]:
-    """The content of dataset.json, or an empty one when there is no face set yet."""
-    path = folder / "dataset.json"
-    return read_json(path, schema_version=FACES_SCHEMA_VERSION) if path.is_file() else {}
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a kill left in the face set and its images."""
-    for part in [*folder.glob(".*.part"), *folder.glob("images/.*.part")]:
-        part.unlink()
-
-
-def write_faces(folder: Path, faces: Sequence[FaceRow], rejects: Sequence[RejectRow]) -> None:
-    """Write faces.csv and rejects.csv, and delete pictures that no row names."""
-    write_csv(folder / "faces.csv", FACE_COLUMNS, map(astuple, faces))
-    write_csv(folder / "rejects.csv", REJECT_COLUMNS, rejects)
-    named = {face.file_name for face in faces}
-    for path in (folder / "images").iterdir():
-        if path.name not in named:
-            path.unlink()
-
-
-def write_info(folder: Path, info: Mapping[str, Any]) -> None:
-    """Write dataset.json; it comes last, so that what it tells of is there."""
-    write_json(folder / "dataset.json", info, schema_version=FACES_SCHEMA_VERSION)
 
 
 def said_before(folder: Path) -> tuple[dict[str, dict[str, str]], dict[str, dict[str, str]]]:
@@ -91,8 +45,8 @@ def said_before(folder: Path) -> tuple[dict[str, dict[str, str]], dict[str, dict
 
     Tags and tables can be read again, these not.
     """
-    info = existing_info(folder)
-    if not info or not (folder / "attributes.csv").is_file():
+    info = FaceFolder(folder).existing_info()
+    if not info or not FaceFolder(folder).labels_table.is_file():
         return {}, {}
     labels = read_labels(folder, Vocabulary.from_json(info["vocabulary"], str(folder)))
     sources = {
@@ -153,11 +107,11 @@ def write_labels(
         "class_counts": counts,
     }
     packed = folder / packed_name(hash_rows((), hashes))
-    stored = existing_info(folder)
+    stored = FaceFolder(folder).existing_info()
     if (
         {"schema_version": FACES_SCHEMA_VERSION, **content} == stored
         and packed.is_file()
-        and (folder / "attributes.csv").is_file()
+        and FaceFolder(folder).labels_table.is_file()
     ):
         write_label_sources(folder, vocabulary, labels, source)
         return content, False
@@ -166,9 +120,9 @@ def write_labels(
             old.unlink()
         pack(folder, file_names, int(info["image_size"]), packed)
     rows = [(face.file_name, *labels[face.file_name].values()) for face in faces]
-    write_csv(folder / "attributes.csv", ("file_name", *vocabulary.names), rows)
+    write_csv(FaceFolder(folder).labels_table, ("file_name", *vocabulary.names), rows)
     write_label_sources(folder, vocabulary, labels, source)
-    write_info(folder, content)
+    FaceFolder(folder).write_info(content)
     return content, True
 
 
@@ -217,4 +171,4 @@ def explain_losses(
         if count >= WORTH_A_LINE * pictures:
             remedy = f"; {remedies[reason]}" if reason in remedies else ""
             log.warning("%s: %d of %d pictures%s", reason, count, pictures, remedy)
-    log.warning("what was left out is in %s, with its reason", folder / "rejects.csv")
+    log.warning("what was left out is in %s, with its reason", FaceFolder(folder).rejects_table)

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from avatar_common.disk.faces import RejectRow
 from avatar_common.disk.vocabulary import UNKNOWN, Group, Vocabulary
 from avatar_common.errors import UserError
 from preprocess.archive import DRIVE, Archive, check_inside, plain_text
 from preprocess.decode import SUFFIXES
-from preprocess.face_set import RejectRow
 from preprocess.label_tables import LabelRow, OnBadRow, read_table
 from preprocess.label_values import UNKNOWN_WORDS, read_value
 from preprocess.options import ImportOptions

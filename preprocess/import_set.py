@@ -17,8 +17,10 @@ from PIL import Image
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.faces import (
+    FaceFolder,
     FaceRow,
     Labels,
+    RejectRow,
     Sources,
     packed_path,
     read_face_set,
@@ -28,20 +30,17 @@ from avatar_common.disk.faces import (
 from avatar_common.disk.files import write_bytes
 from avatar_common.disk.identity import last_hashes, picture_hashes
 from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Vocabulary, load_vocabulary
+from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from preprocess.archive import Archive, open_archive, plain_text
 from preprocess.crop import MAX_FACE_DISTANCE, check_owner
 from preprocess.decode import BadPicture, Picture
 from preprocess.duplicates import group_names, near_pairs, unpack_hashes
 from preprocess.face_set import (
-    RejectRow,
     add_said,
-    existing_info,
     explain_losses,
-    face_set_folder,
     reject_counts,
     said_before,
-    write_faces,
     write_labels,
 )
 from preprocess.import_forms import Entry, read_entries
@@ -70,11 +69,11 @@ REMEDIES = {
 def import_set(options: ImportOptions) -> None:
     """Take in faces, labelled or not; a second run on the same source and options only says so."""
     source = open_archive(options.source)
-    folder = face_set_folder(options.workspace, options.name or name_of(options.source))
+    folder = Workspace(options.workspace).face_set(options.name or name_of(options.source))
     check_owner(folder, "import")
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     import_id = _import_id(options, source)
-    info = existing_info(folder)
+    info = FaceFolder(folder).existing_info()
     if info.get("import_id") == import_id and _is_whole(folder):
         log.info("%s is imported already", options.source)
         _close(folder, info, Vocabulary.from_json(info["vocabulary"], str(folder)), options)
@@ -94,7 +93,7 @@ def import_set(options: ImportOptions) -> None:
     imported = import_pictures(source, entries, size, folder, options)
     kept = _kept(imported, rejects, options.source)
     faces = face_rows(kept)
-    write_faces(folder, faces, rejects)
+    FaceFolder(folder).write_faces(faces, rejects)
     given = {done.file_name: dict(done.entry.values) for done in kept}
     standing = still_true(folder, said, before, info.get("image_size") == size, given)
     labels, sources = add_said(given, "table", standing, vocabulary)
@@ -154,7 +153,7 @@ def check_same_origin(folder: Path, source: Archive) -> None:
     Told by some of its faces: is the picture that each was made of still in the source? Its name
     alone would not tell, as many sets count from 1.
     """
-    if not existing_info(folder):
+    if not FaceFolder(folder).existing_info():
         return
     faces = [face for face in read_faces(folder) if (folder / "images" / face.file_name).is_file()]
     sample = faces[:: max(1, len(faces) // ORIGIN_SAMPLE)][:ORIGIN_SAMPLE]
@@ -205,7 +204,7 @@ def still_true(
     lost = [name for name in speakers if name not in kept and "person" in speakers[name].values()]
     if lost:
         old = folder / "attributes-before.csv"
-        write_bytes(old, (folder / "attributes.csv").read_bytes())
+        write_bytes(old, FaceFolder(folder).labels_table.read_bytes())
         log.warning(
             "%d faces that a person labelled have other pictures now, or none: the old table is %s",
             len(lost),

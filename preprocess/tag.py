@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step
-from avatar_common.disk.faces import REJECT_COLUMNS, FaceRow, read_faces
+from avatar_common.disk.faces import REJECT_COLUMNS, FaceFolder, FaceRow, read_faces
 from avatar_common.disk.files import read_csv
 from avatar_common.disk.raw import downloaded_pictures
 from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
@@ -17,9 +17,6 @@ from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from preprocess.face_set import (
     add_said,
-    existing_info,
-    face_set_folder,
-    newest_face_set,
     said_before,
     write_labels,
 )
@@ -31,11 +28,11 @@ log = logging.getLogger(__name__)
 def tag(options: TagOptions) -> None:
     """Label every face of a cropped set from its post's tags."""
     folder = (
-        face_set_folder(options.workspace, options.name)
+        Workspace(options.workspace).face_set(options.name)
         if options.name
-        else newest_face_set(options.workspace)
+        else Workspace(options.workspace).newest_face_set(labelled=False)
     )
-    info = existing_info(folder)
+    info = FaceFolder(folder).existing_info()
     if not info:
         raise UserError(
             "no such face set", where=str(folder), hint="run `python -m preprocess crop`"
@@ -50,7 +47,7 @@ def tag(options: TagOptions) -> None:
     vocabulary = load_vocabulary(options.vocabulary or DEFAULT_VOCABULARY)
     faces = read_faces(folder)
     if options.dry_run:
-        plan = [f"label {len(faces)} faces", f"write {folder / 'attributes.csv'}"]
+        plan = [f"label {len(faces)} faces", f"write {FaceFolder(folder).labels_table}"]
         explain_dry_run(options, plan)
         return
     posts = {face.post for face in faces}
@@ -63,7 +60,7 @@ def tag(options: TagOptions) -> None:
     if faces and not tags:
         raise UserError(
             "none of these faces comes from the crawl, so there are no tags",
-            where=str(folder / "faces.csv"),
+            where=str(FaceFolder(folder).faces_table),
             hint="read them from the faces: `python -m preprocess label`",
         )
     labels = face_labels(faces, tags, faces_found(folder), vocabulary)
@@ -87,7 +84,7 @@ def tag(options: TagOptions) -> None:
 def faces_found(folder: Path) -> dict[str, int]:
     """How many faces each picture holds: the kept ones and those set aside for their quality."""
     found = Counter(face.picture for face in read_faces(folder))
-    for _, row in read_csv(folder / "rejects.csv", REJECT_COLUMNS):
+    for _, row in read_csv(FaceFolder(folder).rejects_table, REJECT_COLUMNS):
         if row["face"] and row["reason"] != "low score":
             found[row["picture"]] += 1
     return dict(found)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from avatar_common.disk.files import atomic_file, read_csv, read_json, write_csv
+from avatar_common.disk.files import atomic_file, read_csv, read_json, write_csv, write_json
 from avatar_common.disk.identity import hash_rows, picture_hashes
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
@@ -47,8 +47,80 @@ class FaceRow:
 
 
 FACE_COLUMNS = tuple(field.name for field in fields(FaceRow))
-SOURCES_TABLE = "label_sources.csv"
 REJECT_COLUMNS = ("picture", "post", "face", "reason", "value")
+
+
+RejectRow = tuple[str, str, str, str, object]
+"""One row of `rejects.csv`, by `REJECT_COLUMNS`."""
+
+
+@dataclass(frozen=True)
+class FaceFolder:
+    """The folder of a face set: what lies in it, under which names; nothing is checked."""
+
+    path: Path
+
+    @property
+    def info_file(self) -> Path:
+        """Who made it, sizes, vocabulary and counts; written last."""
+        return self.path / "dataset.json"
+
+    @property
+    def faces_table(self) -> Path:
+        """A `FaceRow` per face."""
+        return self.path / "faces.csv"
+
+    @property
+    def labels_table(self) -> Path:
+        """Per face a class of each attribute; it may be edited by hand."""
+        return self.path / "attributes.csv"
+
+    @property
+    def sources_table(self) -> Path:
+        """Who gave each label, see `read_label_sources`."""
+        return self.path / "label_sources.csv"
+
+    @property
+    def rejects_table(self) -> Path:
+        """What was left out, and why."""
+        return self.path / "rejects.csv"
+
+    @property
+    def images(self) -> Path:
+        """The faces as PNG."""
+        return self.path / "images"
+
+    def read_info(self) -> dict[str, Any]:
+        """The content of dataset.json. Raises `UserError` where there is none, or another's."""
+        return read_json(self.info_file, schema_version=FACES_SCHEMA_VERSION)
+
+    def existing_info(self) -> dict[str, Any]:
+        """The content of dataset.json, or an empty one when there is no face set yet."""
+        return self.read_info() if self.info_file.is_file() else {}
+
+    def write_info(self, info: Mapping[str, Any]) -> None:
+        """Write dataset.json; it comes last, so that what it tells of is there."""
+        write_json(self.info_file, info, schema_version=FACES_SCHEMA_VERSION)
+
+    def write_faces(self, faces: Sequence[FaceRow], rejects: Sequence[RejectRow]) -> None:
+        """Write faces.csv and rejects.csv, and delete pictures that no row names."""
+        write_csv(self.faces_table, FACE_COLUMNS, map(astuple, faces))
+        write_csv(self.rejects_table, REJECT_COLUMNS, rejects)
+        named = {face.file_name for face in faces}
+        for path in self.images.iterdir():
+            if path.name not in named:
+                path.unlink()
+
+    def forget_labels(self) -> None:
+        """Remove the labels, who gave them, and the packed pictures."""
+        packed = self.path.glob("packed-*.npy")
+        for stale in (self.labels_table, self.sources_table, *packed):
+            stale.unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove the temporary files that a kill left in the face set and its images."""
+        for part in [*self.path.glob(".*.part"), *self.images.glob(".*.part")]:
+            part.unlink()
 
 
 @dataclass(frozen=True)
@@ -124,7 +196,7 @@ def dataset_id_of(
 def read_faces(path: Path) -> list[FaceRow]:
     """Read and check `faces.csv`. Raises `UserError` naming file and line."""
     rows = []
-    table = path / "faces.csv"
+    table = FaceFolder(path).faces_table
     for line, cells in read_csv(table, FACE_COLUMNS):
         where = f"{table}:{line}"
         if cells["split"] not in get_args(Split):
@@ -147,18 +219,19 @@ def read_face_set(path: Path) -> FaceSet:
     """Read a face set. Raises `UserError` naming file and line of whatever is wrong."""
     if not path.is_dir():
         raise UserError("no such face set", where=str(path), hint="run `python -m preprocess crop`")
-    info = read_json(path / "dataset.json", schema_version=FACES_SCHEMA_VERSION)
+    folder = FaceFolder(path)
+    info = folder.read_info()
     for key in ("dataset_id", "image_size", "vocabulary"):
         if key not in info:
-            raise UserError(f"{key!r} is missing", where=str(path / "dataset.json"))
-    vocabulary = Vocabulary.from_json(info["vocabulary"], str(path / "dataset.json"))
+            raise UserError(f"{key!r} is missing", where=str(folder.info_file))
+    vocabulary = Vocabulary.from_json(info["vocabulary"], str(folder.info_file))
     faces = read_faces(path)
     labels = read_labels(path, vocabulary)
     missing = [face.file_name for face in faces if face.file_name not in labels]
     if missing:
         raise UserError(
             f"{len(missing)} faces have no row, the first is {missing[0]}",
-            where=str(path / "attributes.csv"),
+            where=str(folder.labels_table),
             hint="run `python -m preprocess tag` again",
         )
     hashes = picture_hashes(path, [face.file_name for face in faces])
@@ -187,7 +260,7 @@ def find_face_set(folder: Path, dataset_id: str) -> Path | None:
 
 def read_labels(path: Path, vocabulary: Vocabulary) -> dict[str, dict[str, str]]:
     """What `attributes.csv` says, by file name. Raises `UserError` naming file and line."""
-    table = path / "attributes.csv"
+    table = FaceFolder(path).labels_table
     if not table.is_file():
         raise UserError("no such file", where=str(table), hint="run `python -m preprocess tag`")
     labels: dict[str, dict[str, str]] = {}
@@ -209,7 +282,7 @@ def read_label_sources(path: Path, labels: Labels) -> dict[str, dict[str, str]]:
     by now, a person has edited it (to empty as well). Labels older than the table came from the
     tags or the table that made the set. Raises `UserError` naming file and line.
     """
-    table = path / SOURCES_TABLE
+    table = FaceFolder(path).sources_table
     recorded: dict[str, dict[str, str]] = {}
     if table.is_file():
         for line, cells in read_csv(table, ("file_name",)):
@@ -217,7 +290,7 @@ def read_label_sources(path: Path, labels: Labels) -> dict[str, dict[str, str]]:
                 if cell and cell.partition(":")[0] not in get_args(LabelSource):
                     raise UserError(f"{cell[:40]!r} is not source:value", where=f"{table}:{line}")
             recorded[cells.pop("file_name")] = cells
-    info = read_json(path / "dataset.json", schema_version=FACES_SCHEMA_VERSION)
+    info = FaceFolder(path).read_info()
     first: LabelSource = "tag" if info.get("made_by") == "crop" else "table"
     return {
         name: {
@@ -240,7 +313,7 @@ def write_label_sources(
 ) -> None:
     """Write `label_sources.csv` beside `attributes.csv`; see `read_label_sources`."""
     write_csv(
-        path / SOURCES_TABLE,
+        FaceFolder(path).sources_table,
         ("file_name", *vocabulary.names),
         [
             (name, *(_said(sources[name][group], values[group]) for group in vocabulary.names))

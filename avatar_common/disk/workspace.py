@@ -38,8 +38,14 @@ class Workspace:
     def runs(self) -> Path:
         return self.root / "runs"
 
-    def newest_face_set(self) -> Path:
-        """The face set labelled last. Raises `UserError` when there is none."""
+    def face_set(self, name: str) -> Path:
+        """`data/faces/<name>`. Raises `UserError` for a name that cannot be a folder's."""
+        return self.faces / plain_name(name)
+
+    def newest_face_set(self, *, labelled: bool = True) -> Path:
+        """The face set labelled last, or written last. Raises `UserError` when there is none."""
+        if not labelled:
+            return self._last_written()
         tables = sorted(
             self.faces.glob("*/attributes.csv"), key=lambda path: path.stat().st_mtime_ns
         )
@@ -51,6 +57,14 @@ class Workspace:
                 "or `python -m preprocess import`",
             )
         return tables[-1].parent
+
+    def _last_written(self) -> Path:
+        found = sorted(self.faces.glob("*/dataset.json"), key=lambda path: path.stat().st_mtime_ns)
+        if not found:
+            raise UserError(
+                "no face set here", where=str(self.faces), hint="run `python -m preprocess crop`"
+            )
+        return found[-1].parent
 
     def newest_run(self) -> Path:
         """The run with the highest number. Raises `UserError` when there is none."""

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
-from avatar_common.disk.faces import read_face_set, read_faces, read_label_sources, read_labels
+from avatar_common.disk.faces import (
+    FaceFolder,
+    read_face_set,
+    read_faces,
+    read_label_sources,
+    read_labels,
+)
 from avatar_common.disk.files import read_csv
 from avatar_common.disk.vocabulary import (
     DEFAULT_VOCABULARY,
@@ -17,9 +23,10 @@ from avatar_common.disk.vocabulary import (
     Vocabulary,
     load_vocabulary,
 )
+from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from preprocess.audit import packed_pictures
-from preprocess.face_set import existing_info, face_set_folder, newest_face_set, write_labels
+from preprocess.face_set import write_labels
 from preprocess.reader.model import AttributeReader, Readable, Reading, classes_within
 from preprocess.reader.options import LabelOptions
 
@@ -42,11 +49,11 @@ class Tables:
 def label(options: LabelOptions) -> None:
     """Write what the reader reads with confidence, or serve the page for looking it over."""
     folder = (
-        face_set_folder(options.workspace, options.name)
+        Workspace(options.workspace).face_set(options.name)
         if options.name
-        else newest_face_set(options.workspace)
+        else Workspace(options.workspace).newest_face_set(labelled=False)
     )
-    if not existing_info(folder):
+    if not FaceFolder(folder).existing_info():
         hint = "run `python -m preprocess crop` or `import`"
         raise UserError("no such face set", where=str(folder), hint=hint)
     if options.min_confidence is not None and not 0 <= options.min_confidence <= 1:
@@ -63,7 +70,7 @@ def label(options: LabelOptions) -> None:
     open_rows = {found.name: open_faces(tables, found.name, options.refill) for found in attributes}
     if options.dry_run:
         plan = [f"read {name} of {len(rows)} faces" for name, rows in open_rows.items()]
-        explain_dry_run(options, [*plan, f"write {folder / 'attributes.csv'}"])
+        explain_dry_run(options, [*plan, f"write {FaceFolder(folder).labels_table}"])
         return
     readings = read_faces_of(folder, reader, quiet=options.quiet) if any(open_rows.values()) else {}
     counts = {}
@@ -114,7 +121,7 @@ def fill(
 
 def write_tables(tables: Tables) -> None:
     """Write the labels; attributes that no face has a label of are left out."""
-    info = existing_info(tables.folder)
+    info = FaceFolder(tables.folder).existing_info()
     info.pop("schema_version", None)
     counts = dict(info.get("counts", {}))
     counts["labelled"] = sum(any(values.values()) for values in tables.labels.values())
@@ -148,8 +155,8 @@ def asked(reader: AttributeReader, names: Sequence[str]) -> tuple[Readable, ...]
 
 def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> Tables:
     """The set's tables; those of `groups` that it lacks are added, unknown for every face."""
-    info = existing_info(folder)
-    own = Vocabulary.from_json(info["vocabulary"], str(folder / "dataset.json"))
+    info = FaceFolder(folder).existing_info()
+    own = Vocabulary.from_json(info["vocabulary"], str(FaceFolder(folder).info_file))
     labels = read_labels(folder, own)
     _check_columns(folder, own)
     sources = read_label_sources(folder, labels)
@@ -161,7 +168,7 @@ def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> T
     if missing:
         raise UserError(
             f"{len(missing)} faces have no row, the first is {missing[0]}",
-            where=str(folder / "attributes.csv"),
+            where=str(FaceFolder(folder).labels_table),
         )
     return Tables(
         folder,
@@ -173,7 +180,7 @@ def read_tables(folder: Path, groups: Sequence[Group], general: Vocabulary) -> T
 
 def _check_columns(folder: Path, own: Vocabulary) -> None:
     """Raise `UserError` for a column that a person added: the next writing would drop it."""
-    table = folder / "attributes.csv"
+    table = FaceFolder(folder).labels_table
     for _, cells in read_csv(table, ("file_name",)):
         added = [name for name in cells if name not in ("file_name", *own.names)]
         if added:

@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step, say
-from avatar_common.disk.faces import SOURCES_TABLE
+from avatar_common.disk.faces import FaceFolder
 from avatar_common.disk.vocabulary import UNKNOWN, Group, Vocabulary
 from avatar_common.errors import UserError
 from preprocess.reader.label import Cells, Tables, read_faces_of, read_tables, write_tables
@@ -149,7 +149,7 @@ class Desk:
 
 def _stamp(folder: Path) -> tuple[int, ...]:
     """The times of the two label tables."""
-    paths = [folder / "attributes.csv", folder / SOURCES_TABLE]
+    paths = [FaceFolder(folder).labels_table, FaceFolder(folder).sources_table]
     return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in paths)
 
 
