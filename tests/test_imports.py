@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,23 @@ def test_arrows(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         relative = path.relative_to(ROOT).as_posix()
         assert wrong_arrows(package, relative, path.read_text(encoding="utf-8")) == [], relative
+
+
+def test_the_drawn_arrows_are_these() -> None:
+    """The diagram of docs/architecture.md shows the same arrows."""
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    diagram = re.search(r"```mermaid\n(.*?)```", text, re.S)
+    assert diagram is not None
+    drawn: dict[str, set[str]] = {}
+    for line in diagram[1].splitlines():
+        if found := re.match(r"\s*(\w+) (?:-- \"(.*)\" )?--> (.*)$", line):
+            package, parts, targets = found.groups()
+            for target in re.split(r" & ", re.sub(r"\[.*", "", targets)):
+                names = re.split(r",\s*(?:<br>)?", parts) if parts else [""]
+                drawn.setdefault(package, set()).update(f"{target}.{n}".rstrip(".") for n in names)
+    assert drawn["eval"] == ARROWS["eval"]
+    for package in ("crawler", "preprocess", "acgan"):
+        assert drawn[package] == ARROWS[package]
 
 
 def test_a_wrong_arrow_is_found() -> None:
