@@ -1,10 +1,10 @@
 """A change of colour carried from a generator's drawings into a picture that it cannot draw.
 
 The generator draws the found face before and after the change. Where the two differ (hair, say) the
-picture takes over the difference, through a guided filter (He et al. 2013,
-doi:10.1109/TPAMI.2012.213): within a small window it is an affine function of the picture's own
-colours, so it ends at the picture's edges, not at those of the drawing. All else, lines and shading
-too, stays the picture's.
+picture takes over the new hue and the difference in lightness, through a guided filter (He et al.
+2013, doi:10.1109/TPAMI.2012.213): within a small window that is an affine function of the picture's
+own colours, so it ends at the picture's edges, not at those of the drawing. All else, lines and
+shading too, stays the picture's.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 RADIUS = 2  # of the window, in the generator's px
 SMOOTHNESS = 1e-3  # variances of the guide below it count as flat
+LUMA = (0.299, 0.587, 0.114)
 TOP_SHARE = 0.98
 FADE = (0.3, 0.6)  # shares of the largest change between which a change counts more and more
 
 
 @dataclass(frozen=True)
 class ColourChange:
-    """What a picture [3,H,W] takes over from two drawings, both [3,H,W]."""
+    """What a picture [3,H,W] takes over from two drawings."""
 
     change: Tensor
-    """From the first drawing to the second."""
+    """To the second drawing, in lightness from the first one [3,H,W]."""
     shift: Tensor
-    """From the picture's own colour to the first drawing's: else that would be left over."""
+    """How much lighter the first drawing is on the whole than the picture [1,H,W]."""
 
     def on(self, picture: Tensor, strength: float = 1.0) -> Tensor:
         """The picture with the change, or more than it; values in 0..1."""
@@ -40,13 +41,18 @@ def colour_change(picture: Tensor, before: Tensor, after: Tensor) -> ColourChang
     side = before.shape[-1]
     small = shrunk(picture, side)[None]
     mask = changed(before, after)[None, None]
-    wanted = torch.cat([(after - before)[None] * mask, mask], dim=1)
+    away = before - small[0]
+    lighter = (away * torch.tensor(LUMA, device=away.device)[:, None, None]).sum(dim=0)
+    # The hue becomes the second drawing's; lightness changes by as much as between the drawings, so
+    # that the picture's lines stay where they are and not where the drawing has them.
+    change = after - before + (away - lighter)
+    wanted = torch.cat([change[None] * mask, mask], dim=1)
     slopes, offsets = guided_filter(small, wanted, RADIUS, SMOOTHNESS)
     soft = apply_filter(small, slopes, offsets)[:, 3:].clamp(0, 1)
-    away = ((before[None] - small) * soft).sum((2, 3)) / soft.sum((2, 3)).clamp(min=1e-3)
+    shift = (lighter * soft).sum() / soft.sum().clamp(min=1e-3)
     slopes, offsets = (_resized(t, picture.shape[1:]) for t in (slopes, offsets))
     filtered = apply_filter(picture[None], slopes, offsets)[0]
-    return ColourChange(filtered[:3], away[0, :, None, None] * filtered[3:].clamp(0, 1))
+    return ColourChange(filtered[:3], shift * filtered[3:].clamp(0, 1))
 
 
 def shrunk(picture: Tensor, side: int) -> Tensor:
