@@ -103,7 +103,8 @@ async function useModel(name, asked = {}) {
     ...model.attributes.map((g) => new Option(capital(readable(g.name)), g.name)),
     ...places.map((words, i) => new Option(`The face: what changes it ${words}`, `#${i}`)),
   );
-  $("licence").textContent = model.about ? `About this model: ${model.about}` : "";
+  $("licence").textContent = model.about;
+  $("about").hidden = !model.about;
   showOwn(drawer, model);
   showKept();
 }
