@@ -127,7 +127,7 @@ class EvalOptions(CommonOptions):
     """Runs, or snapshots of one run: their scores must climb with training, reals on top."""
 
     cache: Path | None = None
-    """Keep what is measured here for the next call; a temporary folder unless told otherwise."""
+    """Keep what is measured here for the next call; default: a temporary folder."""
 
     threads: int | None = None
     """CPU threads; default: all cores."""
@@ -209,7 +209,7 @@ class TrainOptions(CommonOptions):
     """On a CPU: measure beside busy processes and a file search as well."""
 
     presets: tuple[str, ...] = ()
-    """Only these presets; on a CPU small, acgan and dcgan unless told otherwise."""
+    """Only these presets; default on a CPU: small, acgan and dcgan."""
 
 
 @dataclass(frozen=True, kw_only=True)

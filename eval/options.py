@@ -41,10 +41,10 @@ class ReportOptions(EvalOptions):
 @dataclass(frozen=True, kw_only=True)
 class RealnessOptions(EvalOptions):
     snapshot: Path | None = None
-    """A snapshot or its folder; the newest run's newest unless told otherwise."""
+    """A snapshot or its folder; default: the newest of the newest run."""
 
     out: Path | None = None
-    """The file to write; beside the snapshot, as NAME.realness.onnx, unless told otherwise."""
+    """The file to write; default: NAME.realness.onnx beside the snapshot."""
 
     draws: int = 8000
     """How many of the snapshot's own draws to learn from."""
@@ -59,7 +59,7 @@ class RealnessOptions(EvalOptions):
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOptions(EvalOptions):
     image_size: int | None = None
-    """Side at which the classifier will read; the face set's own unless told otherwise."""
+    """Side at which the classifier will read; default: the face set's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +83,13 @@ class PeopleOptions(EvalOptions):
     """Fixes the faces and their order."""
 
     out: Path | None = None
-    """The page to write; people.html in the first run's eval folder unless told otherwise."""
+    """The page to write; default: people.html in the first run's eval folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchOptions(EvalOptions):
     run: Path | None = None
-    """The run's folder; the newest unless told otherwise."""
+    """The run's folder; default: the newest."""
 
     count: int = 1000
     """How many faces to draw for each snapshot."""

@@ -54,7 +54,7 @@ def seed_of_name(name: str, *, fold_case: bool = False) -> int:
     for an empty name, one longer than 1024 bytes, or one that is not text.
     """
     if not isinstance(name, str) or not name:
-        raise UserError("a name must have a letter or more")
+        raise UserError("a name must have at least one letter")
     if len(name) > MOST_NAME_BYTES:
         raise UserError(f"a name may have {MOST_NAME_BYTES} bytes")
     plain = unicodedata.normalize("NFC", name)

@@ -45,20 +45,20 @@ class GenerateOptions(DrawOptions):
     that the generator has never met) and looks most real."""
 
     name: tuple[str, ...] = ()
-    """Draw the faces of these names, for ever the same with one model; --count and --seed do not
-    matter then."""
+    """Draw the faces of these names, always the same with one model; --count and --seed are
+    ignored."""
 
     names: Path | None = None
     """A text file with a name on each line, as --name."""
 
     fold_case: bool = False
-    """Names that differ by their case alone have one face."""
+    """Names that differ only in case get the same face."""
 
     scale: int = 1
     """Enlarge single files this many times."""
 
     scale_by: ScaleBy = "detail"
-    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
 
     recipe: Path | None = None
     """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
@@ -86,7 +86,7 @@ class VaryOptions(DrawOptions):
     """Enlarge single files this many times."""
 
     scale_by: ScaleBy = "detail"
-    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
 
     out: Path = Path("variations")
     """Folder for the PNGs and grid.png."""
@@ -114,7 +114,7 @@ class EditOptions(DeviceOptions):
     """Enlarge what is written this many times."""
 
     scale_by: ScaleBy = "detail"
-    """How: by a net that has learnt from drawings, smooth, or pixels, which keeps squares."""
+    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
 
     out: Path = Path("edited")
     """Folder for the PNG, which is named after the picture and the classes."""
@@ -122,11 +122,11 @@ class EditOptions(DeviceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class TraverseOptions(DrawOptions):
-    """Move one latent number or one attribute sideways, all else fixed."""
+    """Vary one latent number or one attribute, all else fixed."""
 
     move: str | None = None
     """What moves: a latent number (`7`), an attribute through its classes (`hair_color`) or through
-    those named (`hair_color=blonde..pink..blue`). The most telling latent number by default."""
+    those named (`hair_color=blonde..pink..blue`). Default: the latent number that changes most."""
 
     reach: float = 3.0
     """How far a latent number moves to either side, in standard deviations."""
@@ -176,7 +176,7 @@ class InterpolateOptions(DrawOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(DeviceOptions):
-    """Write the generator as one ONNX file that says how to use it, or a site that draws."""
+    """Export the generator as an ONNX file that describes itself, or as a site that draws."""
 
     snapshot: Path | None = None
     """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
@@ -186,10 +186,10 @@ class ExportOptions(DeviceOptions):
     """The file to write."""
 
     site: Path | None = None
-    """Write this folder in its place: the page as static files, which draws in the browser."""
+    """Write this folder instead: the page as static files that draw in the browser."""
 
     also: tuple[Path, ...] = ()
-    """Further models for the site; the page lets one choose."""
+    """More models for the site, to choose among."""
 
     runtime: Path | None = None
     """Where the npm package onnxruntime-web lies, for the site; without it ./node_modules, else
@@ -204,7 +204,7 @@ class ExportOptions(DeviceOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PackageOptions(CommonOptions):
-    """Put a snapshot, its scores, its classifier and a model card into one folder to give away."""
+    """Collect a snapshot, its scores, its classifier and a model card in a folder to give away."""
 
     snapshot: Path | None = None
     """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
@@ -217,7 +217,7 @@ class PackageOptions(CommonOptions):
     """The folder's name, and the snapshot's; the run's by default."""
 
     precision: Literal["fp32", "fp16"] = "fp32"
-    """fp16 halves the weights on disk; the pictures change by a hair, and their recipes with it."""
+    """fp16 halves the weights on disk; pictures and their recipes change slightly."""
 
     training: bool = True
     """Add the nets that trained it (encoder, discriminator, helper), for `train --from`."""
@@ -228,10 +228,10 @@ class PackageOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class UpscalerOptions(DeviceOptions):
-    """Train the net that enlarges what is drawn."""
+    """Train the network that enlarges what is drawn."""
 
     data: Path = Path("data/faces")
-    """A zip or folder of faces, square, twice as large as the net shall take or larger."""
+    """A zip or folder of square faces, at least twice as large as what will be enlarged."""
 
     minutes: float = 10.0
     """Train for this long."""

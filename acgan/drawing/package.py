@@ -49,7 +49,7 @@ def run(options: PackageOptions) -> None:
     out = options.out / name
     if out.exists():
         raise UserError(
-            "is there already and is not replaced",
+            "already exists and is not replaced",
             where=str(out),
             hint="delete it, or choose another --name",
         )

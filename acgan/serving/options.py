@@ -24,7 +24,7 @@ class ServeOptions(DeviceOptions):
     """Port to listen on; 0 takes a free one."""
 
     page: bool = True
-    """Serve the page, too. --no-page: avatars only."""
+    """Serve the page too; --no-page serves avatars only."""
 
     hosts: tuple[str, ...] = ()
     """Names under which a proxy or browser may ask for this server, as in avatars.example.org.

@@ -64,7 +64,7 @@ def run(options: ExportOptions, site: Path) -> None:
     """Write the folder, all of it or nothing; the last line on stdout is one JSON object."""
     if site.exists() and (not site.is_dir() or any(site.iterdir())):
         raise UserError(
-            "is there already and is not replaced", where=str(site), hint="name a new folder"
+            "already exists and is not replaced", where=str(site), hint="name a new folder"
         )
     paths = [find_snapshot(options.snapshot, options.workspace)]
     paths += [find_snapshot(path, options.workspace) for path in options.also]
@@ -85,7 +85,7 @@ def run(options: ExportOptions, site: Path) -> None:
         write_bytes(folder / "models" / "models.json", as_json(listed))
         megabytes = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
         if megabytes > MOST_MEGABYTES:
-            log.warning("%.1f MB, which is much to load; leave out a model", megabytes)
+            log.warning("%.1f MB to load is much; leave out a model", megabytes)
         folder.chmod(0o755)
         if site.exists():
             site.rmdir()

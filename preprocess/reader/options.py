@@ -32,7 +32,7 @@ class LabelOptions(CommonOptions):
     """Read again what a reader wrote before. What tags, a table or a person said always stays."""
 
     vocabulary: Path | None = None
-    """The vocabulary TOML for a set without labels; the shipped one unless told otherwise."""
+    """The vocabulary TOML for a set without labels; default: the shipped one."""
 
     host: str = "127.0.0.1"
     """With --review: the address to listen at; leave it on this machine."""
