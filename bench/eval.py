@@ -21,7 +21,7 @@ from bench.options import EvalOptions
 from bench.planted import PLANTED, Material, Planted, Pool, is_named, real_faces
 from demo.artist import draw_portrait, random_attributes
 from eval.measure import measure
-from eval.plan import Plan
+from eval.metric import Plan
 from eval.reals import Reals, load_reals
 from eval.trained_classifier import TrainedClassifier, obtain_classifier
 from eval.verdicts import Verdict, verdicts_of

@@ -13,9 +13,8 @@ import torch
 from acgan.drawing.ask import ask
 from acgan.drawing.best_of import Reader, find_classifier
 from acgan.drawing.export import notes_of, onnx_session, to_onnx
-from acgan.drawing.morph import morph
 from acgan.drawing.painter import Painter
-from acgan.drawing.path import largest_step
+from acgan.drawing.path import largest_step, morph
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, progress

@@ -14,8 +14,8 @@ from avatar_common.disk.runs import RunFolder
 from avatar_common.errors import UserError
 from eval.drawer import Drawer
 from eval.measure import measure
+from eval.metric import Plan
 from eval.metrics import outside
-from eval.plan import Plan
 from eval.reals import Reals
 from eval.trained_classifier import TrainedClassifier
 

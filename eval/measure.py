@@ -15,10 +15,9 @@ from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache
 from eval.drawer import Drawer, draw_all
-from eval.metric import Case, Metric, Results
+from eval.metric import Case, Metric, Plan, Results
 from eval.metrics import METRICS
 from eval.metrics.accuracy import unreadable
-from eval.plan import Plan
 from eval.reals import Labels, Reals, asked_columns, scorable_groups
 from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check, without_empty_praise

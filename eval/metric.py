@@ -19,12 +19,21 @@ from eval.cache import ArrayCache
 from eval.drawer import Drawer
 from eval.options import Depth
 from eval.page_parts import Row, Section
-from eval.plan import Plan
 from eval.reals import Labels, Reals
 from eval.trained_classifier import TrainedClassifier
 from eval.verdicts import Check
 
 R = TypeVar("R", bound="Result")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many faces, from which seed, how deep; where Inception's weights are, if anywhere."""
+
+    count: int = 2000
+    seed: int = 0
+    depth: Depth = "full"
+    inception: Path | None = None
 
 
 class Result:

@@ -19,10 +19,10 @@ from avatar_common.errors import UserError
 from eval.answers import ANSWERS_FOLDER
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.measure import Scores, measure
+from eval.metric import Plan
 from eval.metrics import METRICS
 from eval.options import ReportOptions
 from eval.page import write_page
-from eval.plan import Plan
 from eval.reals import Reals, load_reals
 from eval.sources import Sources, find_sources
 from eval.trained_classifier import obtain_classifier

@@ -12,8 +12,8 @@ from avatar_common.disk.runs import RunFolder, read_snapshot_info
 from avatar_common.disk.scores import SCORES_FILE, read_rows
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
+from eval.metric import Plan
 from eval.options import WatchOptions
-from eval.plan import Plan
 from eval.report import score_snapshot
 from eval.sources import find_sources
 

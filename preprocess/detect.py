@@ -15,12 +15,11 @@ import cv2
 import numpy as np
 
 from avatar_common.errors import UserError
+from preprocess.boxes import Box
 
 MODELS_DIR = Path(__file__).parent / "models"
 SHIPPED_CASCADE = MODELS_DIR / "animeface_lbp.xml"
 SHIPPED_VERIFIER = MODELS_DIR / "face_verifier.onnx"
-
-Box = tuple[float, float, float, float]
 
 # Scales of the views of one box whose answers are averaged; every other view is mirrored.
 _FIRST_LOOK = (1.0,)

@@ -22,8 +22,7 @@ from preprocess.archive import Archive
 from preprocess.decode import BadPicture, Picture
 from preprocess.import_forms import Entry
 from preprocess.options import ImportOptions
-from preprocess.picture import FACE_HASH_SIDE, RESAMPLING, png_bytes
-from preprocess.quality import sharpness
+from preprocess.picture import FACE_HASH_SIDE, RESAMPLING, png_bytes, sharpness
 from preprocess.workers import run_tasks, worker_count
 
 MAX_MEGAPIXELS, MAX_ASPECT, MAX_ENLARGING = 64.0, 3.0, 2.0

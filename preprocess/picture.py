@@ -18,7 +18,6 @@ from avatar_common.disk.files import write_bytes
 from preprocess.decode import BadPicture, Picture, RgbArray
 from preprocess.detect import DetectorConfig, Face, FaceDetector
 from preprocess.geometry import BoxXywh, Square, enlarged_square, within_picture
-from preprocess.quality import colourfulness, sharpness
 
 RESAMPLING = Image.Resampling.LANCZOS  # antialiased: its support grows with the shrinking factor
 # Squares over three times the size wanted are averaged down to that before the filter.
@@ -29,6 +28,9 @@ _HASHED_SIDE_PX = 128
 CRASHED = "crashed the decoder"
 # Reasons that may be gone by the next run.
 TEMPORARY_REASONS = frozenset(("missing file", CRASHED))
+
+
+MEASURED_SIDE_PX = 64
 
 
 @dataclass(frozen=True)
@@ -263,3 +265,25 @@ def png_bytes(image: Image.Image) -> bytes:
 def _rounded(box: BoxXywh) -> BoxXywh:
     x, y, w, h = (round(value, 2) for value in box)
     return x, y, w, h
+
+
+def sharpness(rgb: RgbArray) -> float:
+    """Mean squared Laplacian over the variance of the gray crop at 64 px; blur brings it to 0.
+
+    Dividing by the variance keeps soft colours from counting as blur, and measuring at one size
+    makes one threshold fit every crop size. `rgb` is uint8 [S, S, 3]; a flat crop gives 0.
+    """
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    side = (MEASURED_SIDE_PX, MEASURED_SIDE_PX)
+    shrink = cv2.INTER_AREA if gray.shape[0] > MEASURED_SIDE_PX else cv2.INTER_LINEAR
+    gray = np.asarray(cv2.resize(gray, side, interpolation=shrink), np.float32)
+    variance = float(gray.var())
+    if variance < 1.0:
+        return 0.0
+    return float(np.mean(cv2.Laplacian(gray, cv2.CV_32F) ** 2)) / variance
+
+
+def colourfulness(rgb: RgbArray) -> float:
+    """The 90th percentile of (largest - smallest channel), 0..255; about 0 for gray drawings."""
+    spread = rgb.max(axis=2).astype(np.int16) - rgb.min(axis=2)
+    return float(np.percentile(spread, 90))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from acgan.drawing.ask import class_label
-from acgan.drawing.scores import accuracy_per_class
+from acgan.drawing.describe import accuracy_per_class
 from acgan.nets.snapshot import Snapshot
 from avatar_common.disk.runs import SnapshotInfo
 

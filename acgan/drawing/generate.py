@@ -12,7 +12,7 @@ from pathlib import Path
 from acgan.drawing.ask import check_seed, contact_portraits, split_each, warn_of_unseen
 from acgan.drawing.best_of import MOST_DRAWN_EACH
 from acgan.drawing.chance import seed_of_name
-from acgan.drawing.command import open_model
+from acgan.drawing.command import check_scale, open_model, save
 from acgan.drawing.model import MOST_PICTURES, Model
 from acgan.drawing.options import GenerateOptions
 from acgan.drawing.recipe import (
@@ -25,7 +25,6 @@ from acgan.drawing.recipe import (
     snapshot_of,
 )
 from acgan.drawing.request import parse_attributes
-from acgan.drawing.save import check_scale, save
 from acgan.drawing.sheet import drawn_sheet
 from acgan.drawing.snapshots import find_snapshot, snapshot_with_weights
 from avatar_common.commands import emit_json, explain_dry_run, progress

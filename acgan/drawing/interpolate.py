@@ -12,9 +12,9 @@ import numpy as np
 from acgan.drawing.animate import check_film, enlarge, fitting_scale, gif_bytes, write_mp4
 from acgan.drawing.command import open_model
 from acgan.drawing.model import Model
-from acgan.drawing.morph import morph
 from acgan.drawing.options import InterpolateOptions
 from acgan.drawing.painter import Painter
+from acgan.drawing.path import morph
 from acgan.drawing.recipe import Portrait, png_bytes, recipe_to_json
 from acgan.drawing.sheet import sheet
 from avatar_common.commands import emit_json, explain_dry_run, progress

@@ -20,12 +20,13 @@ from acgan.drawing.ask import ask, check_seed
 from acgan.drawing.avatar import Avatar
 from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, find_classifier, open_picker
 from acgan.drawing.chance import seed_of_name
+from acgan.drawing.describe import accuracy_per_class, scores_of
 from acgan.drawing.edit import check_changes, edited
 from acgan.drawing.find import Finder
-from acgan.drawing.morph import morph as morph_path
-from acgan.drawing.move import moved, parse_move, strongest_number
+from acgan.drawing.move import moved, parse_move, strongest_number, vary
 from acgan.drawing.own_picture import Box, OwnPicture, open_face
 from acgan.drawing.painter import Painter
+from acgan.drawing.path import morph as morph_path
 from acgan.drawing.recipe import (
     PNG_KEY,
     Portrait,
@@ -35,9 +36,7 @@ from acgan.drawing.recipe import (
     recipe_to_json,
 )
 from acgan.drawing.request import RANDOM, parse_attributes
-from acgan.drawing.scores import accuracy_per_class, scores_of
 from acgan.drawing.snapshots import find_snapshot, shipped_snapshots
-from acgan.drawing.vary import vary
 from acgan.nets.snapshot import load_snapshot, training_path
 from avatar_common.devices import Device
 from avatar_common.errors import UserError

@@ -22,9 +22,9 @@ import torch
 
 from acgan.drawing.best_of import CLASSIFIER_FILE, find_classifier, realness_file
 from acgan.drawing.card import model_card
+from acgan.drawing.describe import scores_of
 from acgan.drawing.options import PackageOptions
 from acgan.drawing.painter import snapshot_name
-from acgan.drawing.scores import scores_of
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.realness import PACKAGED
 from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path

@@ -10,13 +10,18 @@ import numpy.typing as npt
 import torch
 from torch.special import ndtr, ndtri
 
+from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import Portrait
+from avatar_common.pictures import PicturesNHWC
 
 Features = Callable[[Sequence[Portrait]], npt.NDArray[np.floating]]
 Numbers = npt.NDArray[np.float64]
 
 DENSITY = 4
 MOST_ROUNDS = 6
+
+
+LOOK_PX = 16
 
 
 def slerp(a: npt.ArrayLike, b: npt.ArrayLike, t: float) -> npt.NDArray[np.float32]:
@@ -105,3 +110,31 @@ def largest_step(found: npt.NDArray[np.floating]) -> float:
     """The largest step of a path of features [N,F] over its mean step."""
     gaps = np.linalg.norm(np.diff(found, axis=0), axis=1)
     return float(gaps.max() / max(gaps.mean(), 1e-12))
+
+
+def morph(
+    painter: Painter,
+    keys: Sequence[Portrait],
+    frames: int,
+    advance: Callable[..., None] = lambda *_: None,
+) -> list[Portrait]:
+    """Portraits on the way through all keys, in steps that look equally large."""
+
+    def features(portraits: Sequence[Portrait]) -> npt.NDArray[np.floating]:
+        return coarse_look(painter.draw(portraits, advance))
+
+    distribution = painter.info.extra.get("z_distribution", "normal")
+    return even_path(keys, frames, features, distribution)
+
+
+def coarse_look(pictures: PicturesNHWC) -> npt.NDArray[np.float32]:
+    """Pictures uint8 [N,S,S,3] -> features [N,F]: colours of a coarse raster.
+
+    Fine lines that shift by a pixel count little, a change of shape or colour counts in full.
+    """
+    count, size = pictures.shape[:2]
+    cell = max(1, size // LOOK_PX)
+    side = size // cell
+    cells = pictures[:, : side * cell, : side * cell].astype(np.float32)
+    means = cells.reshape(count, side, cell, side, cell, 3).mean(axis=(2, 4))
+    return np.asarray(means.reshape(count, -1), np.float32)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from acgan.drawing.ask import check_seed
-from acgan.drawing.command import open_model
+from acgan.drawing.command import check_scale, open_model, save
 from acgan.drawing.options import VaryOptions
 from acgan.drawing.recipe import read_recipe_file, snapshot_of
-from acgan.drawing.save import check_scale, save
 from acgan.drawing.snapshots import snapshot_with_weights
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import check_folder

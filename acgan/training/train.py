@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from acgan.devices import choose_device
+from acgan.training.cost import list_presets
 from acgan.training.feed import Feed, sampling_weights
-from acgan.training.list_presets import list_presets
 from acgan.training.options import TrainOptions
 from acgan.training.parallel import World, join_world
 from acgan.training.plan import Plan, make_plan, warn_of_rare_classes

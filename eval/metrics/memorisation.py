@@ -15,7 +15,7 @@ from eval.metric import Case, Metric, Result, Results
 from eval.neighbours import nearest
 from eval.page_parts import Figure, Section, number, percent
 from eval.reals import Reals
-from eval.thumbnails import SIDE, mirrored, thumbnails
+from eval.twins import SIDE, mirrored, thumbnails
 from eval.verdicts import Check, Verdict
 
 Features = npt.NDArray[np.float32]

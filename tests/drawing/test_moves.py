@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from acgan.drawing.animate import check_film
 from acgan.drawing.ask import ask, contact_portraits
 from acgan.drawing.interpolate import read_key
-from acgan.drawing.morph import coarse_look, morph
 from acgan.drawing.move import LatentMove, column_names, moved, parse_move, strongest_number
 from acgan.drawing.painter import Painter
-from acgan.drawing.path import between, even_path, largest_step, share_out, slerp
+from acgan.drawing.path import (
+    between,
+    coarse_look,
+    even_path,
+    largest_step,
+    morph,
+    share_out,
+    slerp,
+)
 from acgan.drawing.recipe import Portrait
 from avatar_common.errors import UserError
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from acgan.drawing import generate, package
+from acgan.drawing.describe import accuracy_per_class, scores_of
 from acgan.drawing.options import GenerateOptions, PackageOptions
-from acgan.drawing.scores import accuracy_per_class, scores_of
 from acgan.drawing.snapshots import SHIPPED, find_snapshot, shipped_snapshots
 from acgan.nets.snapshot import load_snapshot, load_training_nets, save_training_nets
 from avatar_common.errors import UserError

@@ -18,7 +18,7 @@ from eval.intervals import wilson_interval
 from eval.msssim import ENLARGED, pair_scores
 from eval.neighbours import measure_manifold, nearest
 from eval.reading import Reading, confusion_matrix
-from eval.thumbnails import thumbnails
+from eval.twins import thumbnails
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,11 @@ from eval.cache import ArrayCache
 from eval.classifier import ClassifierSettings, steps_of, train_classifier
 from eval.intervals import around, bootstrap, of_mean
 from eval.measure import measure
-from eval.metric import Case, Metric, Result, Results
+from eval.metric import Case, Metric, Plan, Result, Results
 from eval.metrics import METRICS, accuracy, outside, sharpness
 from eval.networks import CHOOSER, SCORING, refuse_trained
 from eval.page import write_page
 from eval.page_parts import Row
-from eval.plan import Plan
 from eval.reading import GroupAccuracy, Reading
 from eval.reals import Reals
 from eval.trained_classifier import TrainedClassifier

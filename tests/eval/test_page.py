@@ -17,7 +17,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from bench.planted import PLANTED, Material, Planted, real_faces
 from eval.measure import measure
-from eval.plan import Plan
+from eval.metric import Plan
 from eval.reals import Reals
 from eval.report import publish
 from eval.trained_classifier import TrainedClassifier

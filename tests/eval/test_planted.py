@@ -8,7 +8,7 @@ from bench.eval import verdicts_on
 from bench.ladder import is_climbing
 from bench.planted import PLANTED, Material, is_named, real_faces
 from eval.measure import measure
-from eval.plan import Plan
+from eval.metric import Plan
 from eval.reals import Reals
 from eval.trained_classifier import TrainedClassifier
 
