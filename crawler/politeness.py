@@ -6,9 +6,10 @@ import os
 import random
 import threading
 import time
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib import metadata
+
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
 
 from avatar_common.errors import UserError
 
@@ -55,20 +56,12 @@ def backoff_s(attempt: int, first_wait_s: float, rng: random.Random) -> float:
     return min(MAX_BACKOFF_S, first_wait_s * 2.0 ** min(attempt, 20)) * rng.uniform(0.5, 1.0)
 
 
-def retry_after_s(header: str | None, now: datetime | None = None) -> float | None:
+def retry_after_s(header: str | None) -> float | None:
     """Seconds that a `Retry-After` header (a number or an HTTP date) asks for; None if unclear."""
-    if not header:
-        return None
-    header = header.strip()
-    if header.isascii() and header.isdigit():
-        return float(header[:12])
     try:
-        until = parsedate_to_datetime(header)
-    except (ValueError, TypeError, IndexError, OverflowError):
+        return float(Retry().parse_retry_after(header)) if header else None
+    except (InvalidHeader, ValueError, OverflowError):
         return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - (now or datetime.now(UTC))).total_seconds())
 
 
 def contact_of(option: str | None) -> str | None:
