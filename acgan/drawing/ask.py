@@ -121,3 +121,11 @@ def phrase(group: Group, name: str) -> str:
         return class_label(group.name, name)
     noun = group.name.split("_")[0]
     return f"{name} {'eyes' if noun == 'eye' else noun}"
+
+
+def as_texts(attributes: Mapping[str, str | int | bool]) -> list[str]:
+    """Attributes as `name=class` texts; a flag may be given as True or False."""
+    return [
+        f"{name}={int(value) if isinstance(value, bool) else value}"
+        for name, value in attributes.items()
+    ]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -16,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from acgan.devices import choose_device
-from acgan.drawing.ask import ask, check_seed
+from acgan.drawing.ask import as_texts, ask, check_seed
 from acgan.drawing.avatar import Avatar
 from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, find_classifier, open_picker
 from acgan.drawing.chance import seed_of_name
@@ -28,11 +27,10 @@ from acgan.drawing.own_picture import Box, OwnPicture, open_face
 from acgan.drawing.painter import Painter
 from acgan.drawing.path import morph as morph_path
 from acgan.drawing.recipe import (
-    PNG_KEY,
+    Drawn,
     Portrait,
-    read_recipe_bytes,
-    read_recipe_file,
     recipe_from_json,
+    recipe_in,
     recipe_to_json,
 )
 from acgan.drawing.request import RANDOM, parse_attributes
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
     from avatar_common.disk.runs import SnapshotInfo
 
 Advance = Callable[..., None]
-Drawn = Image.Image | Mapping[str, Any] | str | PathLike[str] | bytes
 
 MOST_PICTURES = 10_000
 MOST_FRAMES = 1000
@@ -380,38 +377,6 @@ class Model:
     @property
     def _distribution(self) -> str:
         return str(self.info.extra.get("z_distribution", "normal"))
-
-
-def as_texts(attributes: Mapping[str, str | int | bool]) -> list[str]:
-    """Attributes as `name=class` texts; a flag may be given as True or False."""
-    return [
-        f"{name}={int(value) if isinstance(value, bool) else value}"
-        for name, value in attributes.items()
-    ]
-
-
-def recipe_in(picture: Drawn) -> tuple[Any, str]:
-    """The recipe of a picture, not yet checked, and what to call the picture in messages."""
-    match picture:
-        case Image.Image():
-            text = picture.info.get(PNG_KEY)
-            if not isinstance(text, str):
-                raise UserError("this image carries no recipe", hint="draw it, or open its PNG")
-            try:
-                return json.loads(text), "image"
-            except (ValueError, RecursionError):
-                raise UserError("the recipe is not valid JSON", where="image") from None
-        case Mapping():
-            return dict(picture), "recipe"
-        case bytes():
-            return read_recipe_bytes(picture, "bytes"), "bytes"
-        case str() | PathLike():
-            try:
-                return read_recipe_file(Path(picture)), str(picture)
-            except FileNotFoundError:
-                raise UserError("no such file", where=str(picture)) from None
-        case _:
-            raise UserError(f"not a picture: {type(picture).__name__}")
 
 
 def check_count(count: int) -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ MOST_PICTURES = 10_000
 MOST_BYTES = 64 * 2**20
 MOST_BLENDED = 64
 MOST_LATENT = 100.0
+
+Drawn = Image.Image | Mapping[str, Any] | str | PathLike[str] | bytes
+"""A picture with its recipe: an image, the recipe itself, a file, or a file's bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,3 +242,27 @@ def read_recipe_file(path: Path) -> Any:
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=str(path))
     return read_recipe_bytes(path.read_bytes(), str(path))
+
+
+def recipe_in(picture: Drawn) -> tuple[Any, str]:
+    """The recipe of a picture, not yet checked, and what to call the picture in messages."""
+    match picture:
+        case Image.Image():
+            text = picture.info.get(PNG_KEY)
+            if not isinstance(text, str):
+                raise UserError("this image carries no recipe", hint="draw it, or open its PNG")
+            try:
+                return json.loads(text), "image"
+            except (ValueError, RecursionError):
+                raise UserError("the recipe is not valid JSON", where="image") from None
+        case Mapping():
+            return dict(picture), "recipe"
+        case bytes():
+            return read_recipe_bytes(picture, "bytes"), "bytes"
+        case str() | PathLike():
+            try:
+                return read_recipe_file(Path(picture)), str(picture)
+            except FileNotFoundError:
+                raise UserError("no such file", where=str(picture)) from None
+        case _:
+            raise UserError(f"not a picture: {type(picture).__name__}")

@@ -1,0 +1,98 @@
+"""Pictures that a visitor sends: found in the model, recoloured, refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import acgan
+from tests.serving.conftest import Served, serving
+from tests.serving.test_http import NEW, OLD, call, picture
+
+
+def face_bytes(workspace: Path, kind: str = "PNG") -> bytes:
+    """A face that stands for a visitor's own."""
+    file = io.BytesIO()
+    image = acgan.load(workspace / "runs/00002-other").draw(seed=5)[0].enlarge(3, "smooth")
+    image.convert("RGB").save(file, kind)
+    return file.getvalue()
+
+
+def send(served: Served, path: str, body: bytes) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(served.url + path, body)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def test_an_own_picture_is_found_and_edited(served: Served, workspace: Path) -> None:
+    model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
+    sent = face_bytes(workspace)
+    _, _, told = send(served, "find", sent)
+    assert json.loads(told) == model.find(sent).recipe
+    status, headers, data = send(served, "edit?hair_color=pink&eye_color=red", sent)
+    assert (status, headers["content-type"]) == (200, "image/png")
+    ours = model.edit(sent, eye_color="red", hair_color="pink")
+    np.testing.assert_array_equal(picture(data), np.asarray(ours))
+    _, _, large = send(served, "edit?hair_color=pink&size=96", face_bytes(workspace, "JPEG"))
+    assert picture(large).shape == (96, 96, 3)
+    edits = {name: json.loads(call(served, f"models/{name}")[2])["edits"] for name in (NEW, OLD)}
+    assert edits == {NEW: ["hair_color", "eye_color"], OLD: []}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("edit", 400, "name what shall change"),
+        ("edit?smile=1", 400, "smile cannot be changed"),
+        ("edit?hair_color=mauve", 400, "mauve"),
+        ("edit?hair_color=" + "x" * 10_000, 400, "hair_color"),
+        ("edit?hair_color=pink&size=0", 400, "size"),
+        (f"edit?hair_color=pink&size={10**9}", 400, "size"),
+        ("edit?hair_color=pink&like=x", 400, "no attribute"),
+        ("edit?hair_color=pink&model=nobody", 404, "no model"),
+        ("find?model=nobody", 404, "no model"),
+        (f"edit?hair_color=pink&model={OLD}", 400, "no encoder"),
+    ],
+)
+def test_edits_that_cannot_be(
+    served: Served, workspace: Path, path: str, status: int, message: str
+) -> None:
+    found, _, body = send(served, path, face_bytes(workspace))
+    assert found == status
+    assert message in json.loads(body)["error"]
+    assert len(body) < 600
+
+
+def test_sent_pictures_that_are_none(served: Served, workspace: Path) -> None:
+    sent = face_bytes(workspace)
+    wide = io.BytesIO()
+    Image.new("RGB", (64, 40)).save(wide, "PNG")
+    tall = io.BytesIO()
+    Image.new("1", (4097, 4097)).save(tall, "PNG")
+    for body in (b"x", sent[:300], b"{}", wide.getvalue(), tall.getvalue()):
+        for path in ("find", "edit?hair_color=pink"):
+            status, _, answer = send(served, path, body)
+            assert status == 400, body[:20]
+            assert set(json.loads(answer)) <= {"error", "hint"}
+    assert send(served, "find", b"x" * (2**20 + 1))[0] == 413
+    assert send(served, "find", sent)[0] == 200
+
+
+def test_finding_faces_counts_as_much_drawing(workspace: Path) -> None:
+    sent = face_bytes(workspace)
+    with serving(workspace, client_limit=5.0) as found:
+        assert send(found, "edit?hair_color=pink", sent)[0] == 200
+        assert send(found, "edit?hair_color=blue", sent)[0] in (200, 429)
+        assert send(found, "find", face_bytes(workspace, "JPEG"))[0] == 429
