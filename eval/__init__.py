@@ -1,0 +1,1 @@
+"""Scores of a model: measured on its pictures, beside real faces that it has not seen."""

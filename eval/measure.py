@@ -74,8 +74,10 @@ class Scores:
 
 
 def rows_in_turn(total: int, count: int, seed: int) -> Labels:
-    """`count` of `total` rows, each once before any comes again, in random order: a face set may
-    be sorted by class, and its first rows are no sample of it."""
+    """`count` of `total` rows, each once before any comes again, in random order.
+
+    A face set may be sorted by class, and its first rows are no sample of it.
+    """
     return np.resize(np.random.default_rng(seed).permutation(total), count)
 
 

@@ -88,11 +88,12 @@ class Results:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything that a metric may use. `pictures` are the fakes uint8 [N, 3, S, S] and `labels`
-    int64 [N, A] what they were asked for, in the face set's columns.
+    """Everything that a metric may use.
 
-    `columns` gives the face set's column of each of the drawer's groups; `scored` are the columns
-    with enough known labels. Without labels both are empty and `classifier` is None.
+    `pictures` are the fakes uint8 [N, 3, S, S] and `labels` int64 [N, A] what they were asked for,
+    in the face set's columns. `columns` gives the face set's column of each of the drawer's groups;
+    `scored` are the columns with enough known labels. Without labels both are empty and
+    `classifier` is None.
     """
 
     drawer: Drawer

@@ -50,8 +50,11 @@ class Manifold:
 
 @dataclass(frozen=True)
 class Memberships:
-    """What the four shares are means of: per fake how many real balls hold it, per real whether a
-    fake's ball holds it and whether its own holds a fake."""
+    """What the four shares are means of.
+
+    Per fake how many real balls hold it, per real whether a fake's ball holds it and whether its
+    own holds a fake.
+    """
 
     inside: npt.NDArray[np.float64]
     recalled: npt.NDArray[np.bool_]

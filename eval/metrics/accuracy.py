@@ -282,6 +282,7 @@ def unreadable(case: Case) -> dict[int, str]:
 
 
 def measure_accuracy(case: Case) -> Result:
+    """How often the classifier reads what was asked, in fakes and in held-out reals."""
     case.note("read")
     classifier, reals = case.reader, case.reals
     return Accuracy(

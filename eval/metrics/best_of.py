@@ -71,6 +71,7 @@ class BestOf(Result):
 
 
 def measure(case: Case) -> Result | str:
+    """The numbers of faces chosen by the realness net, or why there are none."""
     if case.realness is None:
         return "the snapshot has no realness net: run `python -m eval realness`"
     count = min(MOST, len(case.pictures))

@@ -196,6 +196,7 @@ def measure_control(
 
 
 def measure(case: Case) -> Result:
+    """What changing one attribute changes, and how smooth walks are."""
     case.note("control")
     return measure_control(
         case.drawer,

@@ -82,6 +82,7 @@ def inception_network(path: Path, device: torch.device) -> Network:
 
 
 def measure(case: Case) -> Result | str:
+    """FID and KID, or what is missing to compute them."""
     case.note("Inception")
     path = find_weights(case.plan.inception)
     if path is None:

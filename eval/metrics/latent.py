@@ -93,6 +93,7 @@ def mean_difference(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -
 
 
 def measure(case: Case) -> Result:
+    """The mean distance of two faces with the same labels, beside that of reals."""
     case.note("latent")
     return same_label_distance(
         case.drawer, case.asked, case.reals.test_pictures, class_of(case), seed=case.seed

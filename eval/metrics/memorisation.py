@@ -142,6 +142,7 @@ def nearest_mirrored(
 
 
 def measure(case: Case) -> Result:
+    """How near the fakes are to training faces, beside held-out faces."""
     case.note("memorisation")
     return measure_memorisation(case.pictures, case.reals, case.seed, case.cache)
 

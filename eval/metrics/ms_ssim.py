@@ -342,6 +342,7 @@ def class_of(case: Case) -> Classes:
 
 
 def measure(case: Case) -> Result | str:
+    """MS-SSIM within classes, in fakes and in reals, or why it cannot be said."""
     case.note("diversity")
     classes = class_of(case)
     if not classes.names:

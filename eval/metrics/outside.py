@@ -63,8 +63,11 @@ BY_CLASS = ("frechet_ratio", "clean")
 
 @dataclass(frozen=True)
 class NetworkScores:
-    """What one network says. `to_reals` float64 [N] is each fake's mean distance to the 5 nearest
-    reals of one half, `own` that of each real of the other half."""
+    """What one network says.
+
+    `to_reals` float64 [N] is each fake's mean distance to the 5 nearest reals of one half, `own`
+    that of each real of the other half.
+    """
 
     network: Network
     values: dict[str, Value]

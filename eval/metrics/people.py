@@ -59,6 +59,7 @@ class People(Result):
 
 
 def in_words(count: Count) -> str:
+    """A share in percent, with its interval."""
     low, high = count.interval
     return f"{percent(count.share)} ({percent(low)} to {percent(high)})"
 
@@ -81,6 +82,7 @@ def counted(answers: list[Answer], weights_sha256: str) -> People | None:
 
 
 def measure(case: Case) -> Result | str:
+    """What people have answered about this snapshot so far."""
     answers = read_answers(case.answers) if case.answers else []
     found = counted(answers, case.drawer.info.weights_sha256)
     return found or "no answers yet: run `python -m eval people`"

@@ -68,6 +68,7 @@ def fine_detail(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def measure_sharpness(case: Case) -> Result:
+    """The median fine detail of the fakes over the reals'."""
     fake, real = (
         float(np.median(fine_detail(p))) for p in (case.pictures, case.reals.test_pictures)
     )
