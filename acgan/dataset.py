@@ -57,6 +57,7 @@ class Faces:
 
     @property
     def image_size(self) -> int:
+        """Side in px."""
         return int(self.images.shape[-1])
 
     def class_counts(self) -> dict[str, list[int]]:

@@ -29,10 +29,12 @@ class MsSsimSetting:
 
     @property
     def betas(self) -> tuple[float, ...]:
+        """The weight of each scale."""
         kept = BETAS[: self.scales]
         return kept if self.scales == len(BETAS) else tuple(beta / sum(kept) for beta in kept)
 
     def describe(self) -> str:
+        """The settings in words."""
         return f"{self.side} px, {self.scales} scales, window {self.window}, sigma {SIGMA}"
 
 

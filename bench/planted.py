@@ -67,9 +67,11 @@ class Planted:
     )
 
     def random_z(self, count: int, seed: int) -> Tensor:
+        """Latents float32 [N, Z] of a seed."""
         return torch.randn(count, Z_DIM, generator=torch.Generator().manual_seed(seed))
 
     def draw(self, z: Tensor, labels: Tensor) -> Tensor:
+        """The stand-in's pictures uint8 [N, 3, S, S]."""
         pictures = []
         for latent, row in zip(z.numpy(), labels.numpy(), strict=True):
             draw = _number_of(latent)
@@ -97,6 +99,7 @@ class Material:
     confidence: Callable[[Pool], npt.NDArray[np.float64]]
 
     def drawer(self, name: str, pool: Pool, **parts: object) -> Planted:
+        """A stand-in that hands out faces of `pool`."""
         info = PlantedInfo(
             name,
             self.vocabulary,

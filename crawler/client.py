@@ -99,6 +99,7 @@ class Client:
         self._session.mount("https://", adapter)
 
     def close(self) -> None:
+        """Close the connections."""
         self._session.close()
 
     def look_up(self, root: str) -> None:

@@ -97,6 +97,7 @@ class Store:
         return path
 
     def relative(self, path: Path) -> str:
+        """A file's path in the records."""
         return path.relative_to(self.raw).as_posix()
 
 

@@ -55,6 +55,7 @@ class Run:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def counts(self, seconds: float) -> dict[str, float]:
+        """What the run came to, as its last line on stdout has it."""
         return {
             "listed": self.listed,
             "fetched": self.fetched,

@@ -28,6 +28,7 @@ class Policy:
 
     @classmethod
     def of(cls, options: QueryOptions, query: Query) -> Policy:
+        """What the options and the query say of it."""
         return cls(
             options.rating,
             options.variant,

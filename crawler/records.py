@@ -38,6 +38,7 @@ class Post:
 
     @property
     def artist(self) -> str:
+        """The artist tags, with spaces between."""
         return " ".join(self.tags.get("artist", ()))
 
 

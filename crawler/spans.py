@@ -56,13 +56,16 @@ class Spans:
         return bound
 
     def copy(self) -> Spans:
+        """The same ranges, to be changed apart."""
         return Spans(list(self._ranges))
 
     def to_json(self) -> str:
+        """The ranges as JSON."""
         return json.dumps(self._ranges)
 
     @classmethod
     def from_json(cls, content: str) -> Spans:
+        """The inverse of `to_json`."""
         return cls([(int(low), int(high)) for low, high in json.loads(content)])
 
 

@@ -62,6 +62,7 @@ class State:
             raise UserError(f"cannot be used: {error}", where=str(self.path)) from None
 
     def close(self) -> None:
+        """Close the database."""
         self.connection.close()
 
     @contextmanager

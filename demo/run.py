@@ -42,6 +42,7 @@ class Stage:
     needs_booru: bool = False
 
     def shown(self) -> str:
+        """The command as a user would type it."""
         return "python " + shlex.join(self.command)
 
 
@@ -63,6 +64,7 @@ class State:
         return State(workspace, int(content["port"]), dict(content["done"]))
 
     def write(self) -> None:
+        """Keep it, for the same command to go on."""
         content = {"port": self.port, "done": self.done}
         write_json(self.workspace / "demo.json", content, schema_version=DEMO_SCHEMA_VERSION)
 

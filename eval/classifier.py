@@ -79,12 +79,15 @@ class Classifier(nn.Module):
         return found
 
     def hidden(self, maps: Tensor) -> Tensor:
+        """The last hidden layer [N, H] from the maps."""
         return functional.relu(self.neck(maps.flatten(1)))
 
     def logits(self, hidden: Tensor) -> list[Tensor]:
+        """One [N, classes] per group."""
         return [head(hidden) for head in self.heads]
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The features and the logits."""
         maps = self.maps(pictures)
         return maps.mean((-2, -1)), self.logits(self.hidden(maps))
 

@@ -17,20 +17,33 @@ class DrawerInfo(Protocol):
     """The part of `avatar_common.disk.runs.SnapshotInfo` that the scores need."""
 
     @property
-    def vocabulary(self) -> Vocabulary: ...
+    def vocabulary(self) -> Vocabulary:
+        """What can be asked for."""
+        ...
+
     @property
-    def image_size(self) -> int: ...
+    def image_size(self) -> int:
+        """Side in px."""
+        ...
+
     @property
-    def z_dim(self) -> int: ...
+    def z_dim(self) -> int:
+        """Numbers in a latent."""
+        ...
+
     @property
-    def weights_sha256(self) -> str: ...
+    def weights_sha256(self) -> str:
+        """The hash that names it."""
+        ...
 
 
 class Drawer(Protocol):
     """A conditional generator: a loaded snapshot, or a stand-in made to fail in a known way."""
 
     @property
-    def info(self) -> DrawerInfo: ...
+    def info(self) -> DrawerInfo:
+        """What it says of itself."""
+        ...
 
     def draw(self, z: Tensor, labels: Tensor) -> Tensor:
         """Pictures uint8 [N, 3, S, S] for float32 z [N, z_dim] and int64 labels [N, A]."""

@@ -23,6 +23,7 @@ class Value:
     real: float
 
     def to_json(self) -> dict[str, float]:
+        """As metrics.jsonl holds it."""
         return {"drawn": self.drawn, "low": self.low, "high": self.high, "real": self.real}
 
 

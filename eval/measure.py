@@ -42,6 +42,7 @@ class Scores:
 
     @property
     def results(self) -> Results:
+        """What was measured."""
         return self.case.results
 
     def summary(self) -> dict[str, Any]:

@@ -120,6 +120,7 @@ class Case:
 
     @property
     def seed(self) -> int:
+        """The seed of the draws."""
         return self.plan.seed
 
     @property

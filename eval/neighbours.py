@@ -45,6 +45,7 @@ class Manifold:
     coverage: float
 
     def to_json(self) -> dict[str, float]:
+        """As metrics.jsonl holds it."""
         return asdict(self)
 
 

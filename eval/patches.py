@@ -43,11 +43,13 @@ class PatchClassifier:
     offsets: list[Tensor]
 
     def arrays(self) -> list[np.ndarray]:
+        """All that it has learnt, for a cache."""
         parts = [self.filters, self.bias, self.mean, self.scale, *self.weights, *self.offsets]
         return [part.detach().numpy() for part in parts]
 
     @staticmethod
     def from_arrays(arrays: list[np.ndarray]) -> PatchClassifier:
+        """The inverse of `arrays`."""
         parts = [torch.from_numpy(part) for part in arrays]
         groups = (len(parts) - 4) // 2
         return PatchClassifier(

@@ -34,14 +34,17 @@ class Reading:
 
     @property
     def count(self) -> int:
+        """How many were read."""
         return int(self.confusion.sum())
 
     @property
     def hits(self) -> int:
+        """How many are read as asked."""
         return int(np.trace(self.confusion))
 
     @property
     def accuracy(self) -> float:
+        """The share read as asked."""
         return self.hits / self.count if self.count else math.nan
 
     @property
@@ -126,6 +129,7 @@ class GroupAccuracy:
 
     @property
     def is_flag(self) -> bool:
+        """Whether it is a yes or no."""
         return self.classes == FLAG
 
     def score(self, reading: Reading) -> float:
@@ -141,6 +145,7 @@ class GroupAccuracy:
 
     @property
     def ratio(self) -> float:
+        """The fakes' score over the reals'."""
         real = self.score(self.real)
         return self.score(self.fake) / real if real else math.nan
 
@@ -163,6 +168,7 @@ class GroupAccuracy:
         return gap / math.sqrt(variance) if variance > 0 else 0.0
 
     def brief_json(self) -> dict[str, Any]:
+        """The numbers of the whole group, without classes."""
         return {
             "fake": self.score(self.fake),
             "real": self.score(self.real),
@@ -172,6 +178,7 @@ class GroupAccuracy:
         }
 
     def to_json(self) -> dict[str, Any]:
+        """As metrics.jsonl holds it."""
         return {
             **self.brief_json(),
             "judged_by": "balanced accuracy" if self.is_flag else "accuracy",

@@ -37,6 +37,7 @@ class Reals:
 
     @property
     def image_size(self) -> int:
+        """Side in px."""
         return int(self.test_pictures.shape[-1])
 
     @property

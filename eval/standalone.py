@@ -30,6 +30,7 @@ class Standalone(nn.Module):
         self.classifier = classifier
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Features, and the scores of all groups side by side."""
         features, logits = self.classifier(pictures)
         return features, torch.cat([scores.log_softmax(1) for scores in logits], dim=1)
 

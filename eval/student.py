@@ -70,6 +70,7 @@ class Student(nn.Module):
         self.head = nn.Linear(channels, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """The expected log distance [N] to the reals."""
         # The mean over all places: with a weight for each of them it learns single draws by heart.
         answers: Tensor = self.head(self.body(pictures).mean((2, 3)))
         return answers.squeeze(1)

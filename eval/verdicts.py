@@ -50,6 +50,7 @@ class Verdict:
         return TITLES.get(self.name, self.name.replace("_", " ").capitalize())
 
     def to_json(self) -> dict[str, Any]:
+        """As metrics.jsonl holds it."""
         return asdict(self)
 
 
@@ -69,6 +70,7 @@ class Check:
 
     @property
     def level(self) -> Level | Literal["unanswered"]:
+        """Good, flawed or broken, by its verdicts; or unanswered."""
         if self.verdicts:
             broken = any(verdict.severity == "broken" for verdict in self.verdicts)
             return "broken" if broken else "flawed"

@@ -92,6 +92,7 @@ class BadRows:
         self._count = 0
 
     def __call__(self, error: UserError) -> None:
+        """Take a row that cannot be used. Raises `UserError` where it ends the import."""
         if not self._skip:
             hint = f"{error.hint}; " if error.hint else ""
             hint += "--skip-bad-rows sets it aside"

@@ -96,6 +96,7 @@ class Journal:
         write_bytes(self.path, self._header + b"".join(_line(r.to_json()) for r in records))
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 

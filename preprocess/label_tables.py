@@ -129,9 +129,11 @@ class Rows:
     on_bad_row: OnBadRow
 
     def where(self, line: int) -> str:
+        """A line's place in messages."""
         return f"{self.table}:{line}"
 
     def bad(self, line: int, error: UserError) -> None:
+        """Pass on a bad row with its place."""
         self.on_bad_row(UserError(error.what, where=self.where(line), hint=error.hint))
 
 

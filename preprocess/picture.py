@@ -88,10 +88,12 @@ class PictureRecord:
     """(face number or "", reason, the number or text behind it)"""
 
     def to_json(self) -> dict[str, Any]:
+        """As the journal holds it."""
         return asdict(self)
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> PictureRecord:
+        """The inverse of `to_json`."""
         faces = [FaceRecord(**face) for face in content.pop("faces")]
         return PictureRecord(**content, faces=faces)
 

@@ -32,11 +32,19 @@ class SaveOptions(Protocol):
     """Where and how, as the commands' options have it."""
 
     @property
-    def out(self) -> Path: ...
+    def out(self) -> Path:
+        """The folder."""
+        ...
+
     @property
-    def scale(self) -> int: ...
+    def scale(self) -> int:
+        """How many times single files are enlarged."""
+        ...
+
     @property
-    def scale_by(self) -> ScaleBy: ...
+    def scale_by(self) -> ScaleBy:
+        """By what."""
+        ...
 
 
 def save(

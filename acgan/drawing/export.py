@@ -39,6 +39,7 @@ class Drawing(nn.Module):
         self.generator = generator
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Pictures uint8 [N,S,S,3]."""
         return to_uint8(self.generator(z, labels.long())).permute(0, 2, 3, 1)
 
 
@@ -54,6 +55,7 @@ class Mixing(nn.Module):
         self.generator = with_mixed_embeddings(generator)
 
     def forward(self, z: Tensor, weights: Tensor) -> Tensor:
+        """Pictures uint8 [N,S,S,3]."""
         return to_uint8(self.generator(z, weights)).permute(0, 2, 3, 1)
 
 

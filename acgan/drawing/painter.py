@@ -27,6 +27,7 @@ class MixedEmbedding(nn.Module):
         self.table = source.table
 
     def forward(self, weights: Tensor) -> Tensor:
+        """The embedding [N,dim] of mixed label rows."""
         return weights @ self.table.weight
 
 

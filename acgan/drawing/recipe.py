@@ -53,6 +53,7 @@ class Portrait:
         return max(self.blend)[1]
 
     def with_labels(self, labels: tuple[int, ...]) -> Portrait:
+        """The same latent with other labels, not mixed."""
         return replace(self, blend=((1.0, labels),))
 
 
@@ -69,6 +70,7 @@ class Recipe:
 
     @property
     def is_sheet(self) -> bool:
+        """Whether it is of a grid of pictures."""
         return self.columns is not None
 
 

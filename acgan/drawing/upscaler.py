@@ -84,6 +84,7 @@ class Upscaler(nn.Module):
         zero_bias(self.last)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The pictures at twice the side."""
         h = self.first(x)
         for block in self.blocks:
             h = h + block(h)
@@ -116,6 +117,7 @@ class Doubling(nn.Module):
         self.net = net
 
     def forward(self, pictures: Tensor) -> Tensor:
+        """The pictures at twice the side."""
         found: Tensor = self.net(pictures.permute(0, 3, 1, 2).float() / 255)
         return (found * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 

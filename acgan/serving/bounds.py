@@ -35,6 +35,7 @@ class Bounds:
         self._app, self._hosts = app, {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer that there are too many."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

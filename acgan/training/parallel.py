@@ -28,6 +28,7 @@ class World:
 
     @property
     def first(self) -> bool:
+        """Whether this process is the one that writes."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:

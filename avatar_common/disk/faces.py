@@ -149,6 +149,7 @@ class FaceSet:
         return np.flatnonzero(self.splits == split)
 
     def image_path(self, index: int) -> Path:
+        """The PNG of a row."""
         return self.path / "images" / self.file_names[index]
 
 

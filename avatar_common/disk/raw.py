@@ -88,6 +88,7 @@ class RawPicture:
 
     @property
     def general_tags(self) -> list[str]:
+        """The tags of what the picture shows."""
         return self.tags.get("general", [])
 
 

@@ -67,6 +67,7 @@ class Vocabulary:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The groups' names, in order."""
         return tuple(group.name for group in self.groups)
 
     @property

@@ -23,10 +23,12 @@ class Workspace:
 
     @property
     def raw(self) -> Path:
+        """The crawl's posts and files."""
         return self.root / "data" / "raw"
 
     @property
     def faces(self) -> Path:
+        """The face sets."""
         return self.root / "data" / "faces"
 
     @property
@@ -36,6 +38,7 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
+        """The training runs."""
         return self.root / "runs"
 
     def face_set(self, name: str) -> Path:

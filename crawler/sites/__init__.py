@@ -14,7 +14,9 @@ class SiteKind(Protocol):
     """What the crawl needs to know of a kind of booru."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """The name that `--kind` takes."""
+        ...
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -62,6 +62,7 @@ class Danbooru:
         return {}
 
     def login_basic(self, credentials: Credentials) -> tuple[str, str] | None:
+        """The login and the key."""
         return credentials.login, credentials.secret
 
 

@@ -69,6 +69,7 @@ class Gelbooru:
         return {"user_id": credentials.login, "api_key": credentials.secret}
 
     def login_basic(self, credentials: Credentials) -> tuple[str, str] | None:
+        """None: the kind takes parameters."""
         return None
 
 

@@ -90,6 +90,7 @@ class Moebooru:
         return {"login": credentials.login, "password_hash": credentials.secret}
 
     def login_basic(self, credentials: Credentials) -> tuple[str, str] | None:
+        """None: the kind takes parameters."""
         return None
 
 

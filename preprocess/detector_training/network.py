@@ -55,6 +55,7 @@ class VerifierNet(nn.Module):
         self.drop = nn.Dropout2d(0.1)
 
     def forward(self, crops: Tensor) -> Tensor:
+        """The answers."""
         x = torch.relu(self.stem(crops / 127.5 - 1))
         x = torch.relu(self.down1(x))
         x = torch.relu(x + self.res1b(torch.relu(self.res1a(x))))

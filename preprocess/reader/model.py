@@ -52,6 +52,7 @@ class Readable:
 
     @property
     def group(self) -> Group:
+        """The reader's classes as a group of a vocabulary."""
         return Group(self.name, "flag" if self.kind == "flag" else "one_of", self.classes)
 
 

@@ -76,6 +76,7 @@ class ReaderNet(nn.Module):
         """[total, attributes, 1, 1]: every class looks where its attribute does."""
 
     def forward(self, faces: Tensor) -> Tensor:
+        """The logits."""
         x = faces / 127.5 - 1
         y = torch.relu_(self.stem(x))
         y = torch.relu_(y + self.res1b(torch.relu_(self.res1a(y))))

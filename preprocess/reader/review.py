@@ -65,6 +65,7 @@ class Desk:
 
     @property
     def folder(self) -> Path:
+        """The face set's folder."""
         return self._tables.folder
 
     def sheet(self, attribute: str) -> dict[str, Any]:
@@ -160,6 +161,7 @@ class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        """Serve the page, a face, or what is known of an attribute."""
         url = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         if not self._is_asked_by_name():
@@ -180,6 +182,7 @@ class Page(BaseHTTPRequestHandler):
                 self._fail(HTTPStatus.NOT_FOUND, "no such page")
 
     def do_POST(self) -> None:
+        """Take a person's word."""
         length = int(self.headers.get("content-length") or 0)
         if length > MOST_BODY_BYTES:
             self.close_connection = True
@@ -235,6 +238,7 @@ class Page(BaseHTTPRequestHandler):
             self._fail(HTTPStatus.INTERNAL_SERVER_ERROR, error.strerror or "cannot be read")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name there)
+        """Say nothing of each request."""
         log.debug(format, *args)
 
 
@@ -257,6 +261,7 @@ class Server(ThreadingHTTPServer):
         self.hosts = {host, "localhost", "127.0.0.1"}
 
     def show(self, desk: Desk) -> None:
+        """Serve this face set from now on."""
         self.desk = desk
         settings = {"token": self.token, "name": desk.folder.name, "attributes": desk.attributes}
         # In a script element, only "<" could end it early.
@@ -266,6 +271,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
+        """The page's address."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}/"
 
