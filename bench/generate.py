@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from acgan.drawing.ask import ask
-from acgan.drawing.best_of import Reader, find_classifier
+from acgan.drawing.best_of import Reader
 from acgan.drawing.export import notes_of, onnx_session, to_onnx
 from acgan.drawing.painter import Painter
 from acgan.drawing.path import largest_step, morph
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, progress
+from avatar_common.disk.classifiers import find_classifier
 from avatar_common.errors import UserError
 from bench.options import GenerateOptions
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from avatar_common.disk.classifiers import NOTES_FILE, notes_of
 from avatar_common.disk.files import write_bytes
 from avatar_common.disk.vocabulary import Vocabulary
 from eval.classifier import Classifier
 
 log = logging.getLogger(__name__)
-
-STANDALONE_SCHEMA_VERSION = 1
-NOTES_FILE = "classifier.json"
 
 
 class Standalone(nn.Module):
@@ -41,12 +37,7 @@ def keep_standalone(
     """Write `path` (.pt2) unless it is there; what it reads is described in its notes."""
     if path.is_file():
         return
-    notes: dict[str, Any] = {
-        "schema_version": STANDALONE_SCHEMA_VERSION,
-        "dataset_id": dataset_id,
-        "image_size": image_size,
-        "vocabulary": vocabulary.to_json(),
-    }
+    notes = notes_of(image_size, vocabulary, dataset_id)
     example = torch.zeros(2, 3, image_size, image_size, dtype=torch.uint8)
     batch = torch.export.Dim("batch", min=1, max=65536)
     device = next(classifier.parameters()).device
@@ -58,6 +49,6 @@ def keep_standalone(
         for node in program.graph.nodes:  # where the code lies on this machine
             node.meta.pop("stack_trace", None)
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={NOTES_FILE: json.dumps(notes)})
+        torch.export.save(program, file, extra_files={NOTES_FILE: notes})
     classifier.to(device)
     write_bytes(path, file.getvalue())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,18 +13,14 @@ import numpy.typing as npt
 import torch
 
 from acgan.nets.realness import PACKAGED, Realness, find_realness, realness_path
-from avatar_common.disk.files import check_schema_version
+from avatar_common.disk.classifiers import ClassifierFile, find_classifier
 from avatar_common.disk.runs import SnapshotInfo
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
-from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from avatar_common.pictures import PicturesNHWC
 
 log = logging.getLogger(__name__)
 
-CLASSIFIER_SCHEMA_VERSION = 1
-NOTES_FILE = "classifier.json"
-CLASSIFIER_FILE = "classifier.pt2"  # beside a packaged snapshot
 MOST_DRAWN_EACH = 256
 
 
@@ -95,22 +89,8 @@ class Reader:
 
 def load_classifier(path: Path) -> tuple[Any, dict[str, Any]]:
     """The exported net in a classifier's file, and its notes. Raises `UserError`."""
-    data, notes = _open(path)
-    check_schema_version(notes, path, CLASSIFIER_SCHEMA_VERSION)
+    data, notes = ClassifierFile(path).read()
     return torch.export.load(io.BytesIO(data)), notes
-
-
-def _open(path: Path) -> tuple[bytes, dict[str, Any]]:
-    """The file's bytes and its notes, found by name whatever the archive's own folder is."""
-    try:
-        data = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            name = next(name for name in archive.namelist() if name.endswith(NOTES_FILE))
-            return data, dict(json.loads(archive.read(name)))
-    except (zipfile.BadZipFile, StopIteration, ValueError) as error:
-        raise UserError(
-            f"not a classifier: {type(error).__name__}", where=str(path), hint="delete it"
-        ) from None
 
 
 def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
@@ -129,34 +109,6 @@ def _columns(theirs: Vocabulary, ours: Vocabulary) -> list[dict[int, int]]:
         }
         for group in ours
     ]
-
-
-def find_classifier(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Path:
-    """The classifier trained on the faces and labels that the snapshot learnt from.
-
-    It lies beside the snapshot, else in a face set of the workspace. Raises `UserError` when there
-    is none.
-    """
-    packaged = snapshot.parent / CLASSIFIER_FILE
-    if packaged.is_file():
-        return packaged
-    damaged = None
-    found = Workspace(workspace).faces.glob("*/classifier-*.pt2")
-    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        try:
-            notes = _open(path)[1]
-        except UserError as error:
-            damaged = error
-            continue
-        asked = {"dataset_id": info.dataset_id, "image_size": info.image_size}
-        if asked.items() <= notes.items():
-            return path
-    if damaged is not None:
-        raise damaged
-    raise UserError(
-        "no classifier is cached for this snapshot's faces",
-        hint="run `python -m eval classifier`, or leave out --best-of",
-    )
 
 
 class Picker:

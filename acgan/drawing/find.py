@@ -10,12 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from acgan.drawing.best_of import Reader, find_classifier
+from acgan.drawing.best_of import Reader
 from acgan.drawing.recipe import MOST_LATENT, Portrait
 from acgan.nets import build_encoder
 from acgan.nets.helper import Maps, perceptual_distance
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from acgan.nets.snapshot import Snapshot, load_training_nets, training_path
+from avatar_common.disk.classifiers import find_classifier
 from avatar_common.errors import UserError
 
 STEPS = 40

@@ -17,7 +17,7 @@ from PIL import Image
 from acgan.devices import choose_device
 from acgan.drawing.ask import as_texts, ask, check_seed
 from acgan.drawing.avatar import Avatar
-from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, find_classifier, open_picker
+from acgan.drawing.best_of import MOST_DRAWN_EACH, Picker, open_picker
 from acgan.drawing.chance import seed_of_name
 from acgan.drawing.describe import accuracy_per_class, scores_of
 from acgan.drawing.edit import check_changes, edited
@@ -37,6 +37,7 @@ from acgan.drawing.request import RANDOM, parse_attributes
 from acgan.drawing.snapshots import find_snapshot, shipped_snapshots
 from acgan.nets.snapshot import load_snapshot, training_path
 from avatar_common.devices import Device
+from avatar_common.disk.classifiers import find_classifier
 from avatar_common.errors import UserError
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.drawing.best_of import CLASSIFIER_FILE, find_classifier, realness_file
+from acgan.drawing.best_of import realness_file
 from acgan.drawing.card import model_card
 from acgan.drawing.describe import scores_of
 from acgan.drawing.options import PackageOptions
@@ -29,6 +29,7 @@ from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.realness import PACKAGED
 from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
 from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.classifiers import find_classifier, packaged_classifier
 from avatar_common.disk.files import write_bytes, write_text
 from avatar_common.disk.runs import SnapshotInfo, run_of
 from avatar_common.disk.scores import SCORES_FILE
@@ -82,7 +83,7 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
         write_text(folder / SCORES_FILE, json.dumps(row) + "\n")
     classifier = find_classifier_file(snapshot, options.workspace)
     if classifier is not None:
-        write_bytes(folder / CLASSIFIER_FILE, classifier.read_bytes())
+        write_bytes(packaged_classifier(folder).path, classifier.read_bytes())
     realness = realness_file(snapshot.path, snapshot.info)
     if realness is not None:
         write_bytes(folder / PACKAGED, realness.read_bytes())

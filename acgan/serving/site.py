@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from acgan.drawing.avatar import Avatar
-from acgan.drawing.best_of import Reader, find_classifier, load_classifier, realness_file
+from acgan.drawing.best_of import Reader, load_classifier, realness_file
 from acgan.drawing.describe import CARD_FILE, describe
 from acgan.drawing.enlarge import UPSCALER
 from acgan.drawing.export import OPSET, halve_weights, onnx_session, to_onnx
@@ -33,6 +33,7 @@ from acgan.drawing.painter import Painter
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.classifiers import find_classifier
 from avatar_common.disk.files import write_bytes, write_text
 from avatar_common.errors import Unavailable, UserError
 from avatar_common.pictures import PicturesNHWC

@@ -13,10 +13,11 @@ from PIL import Image
 
 from acgan.drawing import generate
 from acgan.drawing.ask import ask
-from acgan.drawing.best_of import NOTES_FILE, Reader, find_classifier
+from acgan.drawing.best_of import Reader
 from acgan.drawing.options import GenerateOptions
 from acgan.drawing.painter import Painter
 from acgan.nets.snapshot import load_snapshot
+from avatar_common.disk.classifiers import NOTES_FILE, find_classifier
 from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
