@@ -9,6 +9,8 @@ shading too, stays the picture's.
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +22,10 @@ SMOOTHNESS = 1e-3  # variances of the guide below it count as flat
 LUMA = (0.299, 0.587, 0.114)
 TOP_SHARE = 0.98
 FADE = (0.3, 0.6)  # shares of the largest change between which a change counts more and more
+UNLIKE = (0.3, 0.55)  # distances of a drawing from the picture between which it counts less
+SMALL_SHARE = 0.1  # of the picture: a change below it (eyes) is moved to where it belongs
+MOST_OFFSET_PX = 4
+COST_PER_PX = 0.006
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,10 @@ def colour_change(picture: Tensor, before: Tensor, after: Tensor) -> ColourChang
     """How a picture [3,H,W] changes with a drawing, from one [3,S,S] to another; all in 0..1."""
     side = before.shape[-1]
     small = shrunk(picture, side)[None]
-    mask = changed(before, after)[None, None]
+    mask = changed(before, after)
+    if mask.mean() < SMALL_SHARE:
+        before, after, mask = aligned(small[0], before, after, mask)
+    mask = (mask * alike(small[0], before))[None, None]
     away = before - small[0]
     lighter = (away * torch.tensor(LUMA, device=away.device)[:, None, None]).sum(dim=0)
     # The hue becomes the second drawing's; lightness changes by as much as between the drawings, so
@@ -64,8 +73,54 @@ def changed(before: Tensor, after: Tensor) -> Tensor:
     """Where two drawings [3,S,S] differ: 0 (hardly) to 1 [S,S]."""
     size = box_mean((after - before).abs().amax(dim=0)[None, None], 1)[0, 0]
     share = size / size.flatten().quantile(TOP_SHARE).clamp(min=1e-6)
-    low, high = FADE
-    ramp = ((share - low) / (high - low)).clamp(0, 1)
+    return smooth_step(share, *FADE)
+
+
+def alike(picture: Tensor, drawing: Tensor) -> Tensor:
+    """Where a drawing [3,S,S] shows about what the picture [3,S,S] shows: 1 to 0 (not at all).
+
+    Where it does not, it has nothing to say: eyes drawn on a cheek would colour the cheek.
+    """
+    away = box_mean((picture - drawing).abs().amax(dim=0)[None, None], RADIUS)[0, 0]
+    return 1 - smooth_step(away, *UNLIKE)
+
+
+def aligned(
+    picture: Tensor, before: Tensor, after: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Drawings [3,S,S] and mask [S,S] with what changes moved to where the picture shows it.
+
+    Some pixels at most, and left and right of the middle on their own: eyes.
+    """
+    columns = torch.arange(mask.shape[1], device=mask.device)
+    middle = (mask.sum(dim=0) * columns).sum() / mask.sum().clamp(min=1e-6)
+    moved_mask, (moved_before, moved_after) = torch.zeros_like(mask), (before, after)
+    for half in (columns <= middle, columns > middle):
+        offset = best_offset(picture, before, mask * half)
+        moved = torch.roll(mask * half, offset, (0, 1))
+        here = moved > 0
+        moved_mask = torch.maximum(moved_mask, moved)
+        moved_before = torch.where(here, torch.roll(before, offset, (1, 2)), moved_before)
+        moved_after = torch.where(here, torch.roll(after, offset, (1, 2)), moved_after)
+    return moved_before, moved_after, moved_mask
+
+
+def best_offset(picture: Tensor, drawing: Tensor, mask: Tensor) -> tuple[int, int]:
+    """By how many rows and columns a masked part of a drawing must move to be most alike."""
+    total = mask.sum().clamp(min=1e-6)
+
+    def cost(offset: tuple[int, int]) -> float:
+        away = (picture - torch.roll(drawing, offset, (1, 2))).abs().mean(dim=0)
+        unlike = (away * torch.roll(mask, offset, (0, 1))).sum() / total
+        return float(unlike) + COST_PER_PX * math.hypot(*offset)
+
+    steps = range(-MOST_OFFSET_PX, MOST_OFFSET_PX + 1)
+    return min(itertools.product(steps, steps), key=cost)
+
+
+def smooth_step(x: Tensor, low: float, high: float) -> Tensor:
+    """0 up to `low`, 1 from `high` on, smooth in between."""
+    ramp = ((x - low) / (high - low)).clamp(0, 1)
     return ramp * ramp * (3 - 2 * ramp)
 
 

@@ -91,6 +91,35 @@ def test_the_hair_changes_and_nothing_else(side: int) -> None:
     assert (1 - ground).abs().max() < 0.5 * (pink - dark).max()
 
 
+def with_eyes(picture: torch.Tensor, colour: tuple[float, float, float], top: int) -> torch.Tensor:
+    """The head with two eyes of 7 px, [3,64,64]."""
+    found = picture.clone()
+    for left in (22, 35):
+        found[:, top : top + 7, left : left + 7] = torch.tensor(colour)[:, None, None]
+    return found
+
+
+def test_eyes_drawn_aside_are_found() -> None:
+    head = scene(DARK_BLUE)
+    picture = with_eyes(head, DARK_BLUE, 34)
+    red = (0.8, 0.1, 0.1)
+    found = colour_change(
+        picture, with_eyes(head, DARK_BLUE, 37), with_eyes(head, red, 37)
+    ).on(picture)  # fmt: skip
+    for left in (22, 35):
+        eye = found[:, 35:40, left + 1 : left + 6].mean(dim=(1, 2))
+        assert (eye - torch.tensor(red)).abs().max() < 0.1
+    assert (found - picture)[:, 44:].abs().max() < 0.1
+
+
+def test_eyes_drawn_on_a_cheek_do_not_colour_it() -> None:
+    head = scene(DARK_BLUE)
+    picture = with_eyes(head, DARK_BLUE, 32)
+    before, after = (with_eyes(head, colour, 45) for colour in (DARK_BLUE, (0.8, 0.1, 0.1)))
+    found = colour_change(picture, before, after).on(picture)
+    assert (found - picture)[:, 46:51, 23:28].abs().mean() < 0.05
+
+
 def test_no_change_is_no_change() -> None:
     picture = scene(DARK_BLUE)
     change = colour_change(picture, scene(BLUE), scene(BLUE))
