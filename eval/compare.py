@@ -218,4 +218,4 @@ def curve(runs: list[Run], name: str, unit: str) -> str:
     known = [y for line in lines for _, y in line.points if math.isfinite(y)]
     top = 1.0 if name.endswith(("_clean", "_recall")) else max(known, default=1.0) * 1.05
     x_title = "thousand images seen" if unit == "kimg" else "minutes of training"
-    return chart(lines, x_title=x_title, y_title=words(name), joined=True, y_high=top)
+    return chart(lines, x_title=x_title, y_title=words(name), joined=True, y_high=top, legend=False)

@@ -15,6 +15,8 @@ from PIL import Image
 from avatar_common.grid import grid as laid_out
 from avatar_common.pictures import Picture, PicturesNCHW
 
+LEGEND_PX = 150  # for each name
+
 
 def grid(pictures: PicturesNCHW, columns: int) -> Picture:
     """uint8 [N, 3, S, S] -> one picture uint8 [H, W, 3] on white, row by row."""
@@ -56,10 +58,12 @@ def chart(
     joined: bool,
     x_ticks: Sequence[tuple[float, str]] = (),
     y_high: float = 1.0,
+    legend: bool = True,
 ) -> str:
     """An SVG of 520 x 260 with y from 0 to `y_high`; points that are not finite are left out.
 
-    `x_ticks` are places and their names; five even ones unless given. "" without any point.
+    `x_ticks` are places and their names; five even ones unless given. `legend` names the series
+    above, where there are several. "" without any point.
     """
     kept = [
         Series(
@@ -75,7 +79,8 @@ def chart(
         return ""
     x_low, x_high = _padded(min(xs), max(xs))
     y_low = 0.0
-    left, right, top, bottom = 46, 12, 12, 40
+    legend = legend and len(kept) > 1
+    left, right, top, bottom = 46, 12, 30 if legend else 12, 40
     width, height = 520, 260
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -97,6 +102,10 @@ def chart(
     parts.append(
         f'<text x="{(left + width) / 2}" y="{height - 4}" class="mid">{escape(x_title)}</text>'
     )
+    for index, one in enumerate(kept if legend else ()):
+        x = left + index * LEGEND_PX
+        parts.append(f'<circle cx="{x + 5}" cy="10" r="4" class="{one.of}" />')
+        parts.append(f'<text x="{x + 14}" y="14">{escape(one.name)}</text>')
     for one in kept:
         parts += _marks(one, [place(x, y) for x, y in one.points], joined=joined)
     return "".join([*parts, "</svg>"])

@@ -121,7 +121,7 @@ def over_training(history: list[Row]) -> list[Section]:
         return math.nan if found is None else float(found)
 
     lines = [
-        Series(name, [(row["kimg"], value(row, name)) for row in history], of)
+        Series(words(name), [(row["kimg"], value(row, name)) for row in history], of)
         for name, of in zip(names, ("fake", "real"), strict=False)
     ]
     drawn = chart(lines, x_title="thousand images seen in training", y_title="clean", joined=True)

@@ -110,7 +110,7 @@ class Accuracy(Result):
             "attribute",
             "",
             "drawn",
-            "95%",
+            "95% interval",
             "real",
             "ratio",
             "measured by",

@@ -44,10 +44,13 @@ class Resolution(Result):
         return self.mean(max(self.rungs), of) - self.mean(min(self.rungs), of)
 
     def sections(self, case: Case) -> list[Section]:
-        sides: tuple[Literal["fake", "real"], ...] = ("fake", "real")
+        sides: tuple[tuple[str, Literal["fake", "real"]], ...] = (
+            ("drawn", "fake"),
+            ("real", "real"),
+        )
         lines = [
-            Series(of, [(rung, self.mean(side, of)) for rung, side in enumerate(self.rungs)], of)
-            for of in sides
+            Series(name, [(rung, self.mean(side, of)) for rung, side in enumerate(self.rungs)], of)
+            for name, of in sides
         ]
         drawn = chart(
             lines,

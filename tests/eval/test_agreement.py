@@ -15,6 +15,7 @@ from avatar_common.frechet import frechet_distance
 from eval.cache import ArrayCache
 from eval.distance import kernel_distance
 from eval.intervals import wilson_interval
+from eval.metrics.outside import carried
 from eval.msssim import ENLARGED, pair_scores
 from eval.neighbours import measure_manifold, nearest
 from eval.reading import Reading, confusion_matrix
@@ -127,6 +128,20 @@ def test_frechet_closed_form() -> None:
     right = rng.normal([3, 0], 2, (200_000, 2)).astype(np.float32)
     assert frechet_distance(left, right) == pytest.approx(9 + 2 * (2 - 1) ** 2, rel=0.01)
     assert frechet_distance(left, left) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_carried_ratio_does_not_depend_on_the_count() -> None:
+    """Two kinds of faces, 300 or 1,500 of each: the ratio itself is three times as large."""
+    rng = np.random.default_rng(0)
+    reals = rng.normal(size=(2, 1500, 40))
+    fakes = rng.normal(size=(1500, 40)) * 1.25
+    ratios = {}
+    for count in (300, 1500):
+        first, second = reals[0, :count], reals[1, :count]
+        base = frechet_distance(second, first)
+        ratios[count] = frechet_distance(fakes[:count], first) / base
+    assert ratios[1500] > 2.5 * ratios[300]
+    assert carried(ratios[300], 300) == pytest.approx(carried(ratios[1500], 1500), rel=0.15)
 
 
 def test_manifold_is_prdcs(features: tuple[np.ndarray, np.ndarray]) -> None:
