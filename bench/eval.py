@@ -73,7 +73,9 @@ def measured(
     return {
         "planted": planted,
         "verdicts_on_reals": [verdict.name for verdict in on_reals],
-        "ladder": climb(snapshots, reals, classifier, real_faces(material), plan)
+        "ladder": climb(
+            snapshots, reals, classifier, real_faces(material), plan, quiet=options.quiet
+        )
         if snapshots
         else None,
         "seconds": round(seconds, 1),

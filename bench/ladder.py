@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 import torch
 
 from acgan.nets.snapshot import load_snapshot
+from avatar_common.commands import progress
 from avatar_common.disk.runs import RunFolder
 from avatar_common.errors import UserError
 from eval.drawer import Drawer
+from eval.intervals import Z_95, Value
 from eval.measure import measure
 from eval.metric import Plan
 from eval.metrics import outside
@@ -20,15 +23,26 @@ from eval.reals import Reals
 from eval.trained_classifier import TrainedClassifier
 
 FALLS = ("frechet_ratio", "kernel")
-RISES = ("precision", "recall", "density", "coverage", "clean")
+HEADLINE = (*FALLS, "recall", "coverage")
+PER_PICTURE = ("precision", "density", "clean")
+"""They look at single pictures: a model that leaves out what it draws badly lies above the reals,
+so past the first minutes of training they say little. They may stand still, but not fall."""
 
 
 def climb(
-    snapshots: Sequence[Path], reals: Reals, classifier: TrainedClassifier, real: Drawer, plan: Plan
+    snapshots: Sequence[Path],
+    reals: Reals,
+    classifier: TrainedClassifier,
+    real: Drawer,
+    plan: Plan,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
-    """Every headline number of each snapshot and of unseen real faces, and whether all climb.
+    """Every number of each snapshot and of unseen real faces, and whether they come out in order.
 
-    Raises `UserError` for fewer than two snapshots, or ones that another network helped to train.
+    The headline numbers must climb in every step, those of single pictures must not fall by more
+    than chance. Raises `UserError` for fewer than two snapshots, or ones that a scoring network helped
+    to train.
     """
     paths = [path.with_suffix(".json") for one in snapshots for path in snapshots_of(one)]
     loaded = sorted(map(load_snapshot, paths), key=lambda snapshot: snapshot.info.kimg)
@@ -40,19 +54,35 @@ def climb(
         used = dict(snapshot.info.extra.get("pretrained", {}))
         steps.append((f"{snapshot.info.kimg:g} kimg", snapshot, used))
     rows = []
-    for name, drawer, used in [*steps, ("reals", real, {})]:
-        scores = measure(
-            drawer, reals, classifier, plan, name=name, used_networks=used, metrics=[outside.METRIC]
-        )
-        rows.append(scores.results.get(outside.Outside).summary())
-    numbered = [key for key in rows[0] if key.partition("_")[2] in (*FALLS, *RISES)]
-    numbers = {key: [round(float(row[key]), 4) for row in rows] for key in numbered}
-    climbs = {key: is_climbing(key.partition("_")[2], values) for key, values in numbers.items()}
+    with progress("ladder", len(steps) + 1, quiet=quiet) as advance:
+        for name, drawer, used in [*steps, ("reals", real, {})]:
+            scores = measure(
+                drawer,
+                reals,
+                classifier,
+                plan,
+                name=name,
+                used_networks=used,
+                metrics=[outside.METRIC],
+            )
+            rows.append(scores.results.get(outside.Outside).networks)
+            advance(1, name)
+    numbers: dict[str, list[Value]] = {}
+    for networks in zip(*rows, strict=True):
+        for name in (*HEADLINE, *PER_PICTURE):
+            numbers[f"{networks[0].network.name}_{name}"] = [one.values[name] for one in networks]
+    in_order = {}
+    for key, values in numbers.items():
+        name = key.partition("_")[2]
+        drawn = [value.drawn for value in values]
+        in_order[key] = is_climbing(name, drawn) if name in HEADLINE else is_kept(values)
     return {
         "steps": [name for name, *_ in steps] + ["reals"],
-        "numbers": numbers,
-        "in_order": climbs,
-        "ordered": all(climbs.values()),
+        "numbers": {
+            key: [round(value.drawn, 4) for value in values] for key, values in numbers.items()
+        },
+        "in_order": in_order,
+        "ordered": all(in_order.values()),
     }
 
 
@@ -65,3 +95,17 @@ def is_climbing(name: str, values: Sequence[float]) -> bool:
     """Whether each step is better than the one before."""
     better = [-value for value in values] if name in FALLS else list(values)
     return all(low < high for low, high in pairwise(better))
+
+
+def is_kept(values: Sequence[Value]) -> bool:
+    """Whether no step falls by more than chance (95%), and the last lies above the first."""
+    falls = [
+        one.drawn - after.drawn > Z_95 * math.hypot(error_of(one), error_of(after))
+        for one, after in pairwise(values)
+    ]
+    return not any(falls) and values[-1].drawn > values[0].drawn
+
+
+def error_of(value: Value) -> float:
+    """The standard error behind a 95% interval."""
+    return (value.high - value.low) / (2 * Z_95)

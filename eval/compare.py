@@ -21,6 +21,7 @@ from avatar_common.disk.scores import SCORES_FILE, Row, read_rows
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from eval.figures import Series, chart
+from eval.metrics.outside import TITLES
 from eval.options import CompareOptions
 from eval.page_parts import number, words
 
@@ -189,7 +190,7 @@ def page_of(runs: list[Run], differing: dict[str, dict[str, Any]]) -> str:
         for unit in ("kimg", "minutes"):
             drawn = curve(runs, name, unit)
             if drawn:
-                charts.append({"title": f"{words(name)} over {unit}", "svg": drawn})
+                charts.append({"title": f"{title_of(name)} over {unit}", "svg": drawn})
     classes = []
     for run in runs:
         for network, found in networks_of(run.newest).items():
@@ -201,8 +202,30 @@ def page_of(runs: list[Run], differing: dict[str, dict[str, Any]]) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template("compare.html").render(
-        runs=[run.name for run in runs], charts=charts, differing=differing, classes=classes
+        runs=[run.name for run in runs],
+        newest=newest_values(runs),
+        charts=charts,
+        differing=differing,
+        classes=classes,
     )
+
+
+def title_of(name: str) -> str:
+    """A number of the summary in words: "lite2_recall" is recall, by lite2."""
+    judge, _, measure = name.partition("_")
+    return f"{TITLES.get(measure, words(measure)).partition(':')[0]} ({judge})"
+
+
+def newest_values(runs: list[Run]) -> list[tuple[str, ...]]:
+    """What the runs' newest snapshots score, a line per number, the reals' own last."""
+    lines = []
+    for name in [n for n in runs[0].newest["summary"] if n.partition("_")[2] in SHOWN]:
+        cells = [number(run.newest["summary"].get(name)) for run in runs]
+        lines.append(
+            (title_of(name), *cells, number(runs[0].newest["summary"].get(f"{name}_real")))
+        )
+    named = [words(*(verdict["name"] for verdict in run.newest["verdicts"])) for run in runs]
+    return [*lines, ("verdicts", *(text or "none" for text in named), "–")]
 
 
 def curve(runs: list[Run], name: str, unit: str) -> str:

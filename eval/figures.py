@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from avatar_common.grid import grid as laid_out
@@ -62,7 +63,7 @@ def chart(
 ) -> str:
     """An SVG of 520 x 260 with y from 0 to `y_high`; points that are not finite are left out.
 
-    `x_ticks` are places and their names; five even ones unless given. `legend` names the series
+    `x_ticks` are places and their names; round ones unless given. `legend` names the series
     above, where there are several. "" without any point.
     """
     kept = [
@@ -90,13 +91,11 @@ def chart(
         )
 
     parts = [f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(y_title)}">']
-    for step in range(5):
-        value = y_low + (y_high - y_low) * step / 4
+    for value in round_ticks(y_low, y_high):
         _, y = place(x_low, value)
         parts.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" />')
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" class="end">{value:.2g}</text>')
-    even = [x_low + (x_high - x_low) * (0.05 + 0.225 * step) for step in range(5)]
-    for value, name in x_ticks or [(value, f"{value:.3g}") for value in even]:
+        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" class="end">{value:g}</text>')
+    for value, name in x_ticks or [(v, f"{v:g}") for v in round_ticks(x_low, x_high)]:
         x, _ = place(value, y_low)
         parts.append(f'<text x="{x:.1f}" y="{height - 22}" class="mid">{name}</text>')
     parts.append(
@@ -124,6 +123,12 @@ def _marks(one: Series, spots: Sequence[tuple[float, float]], *, joined: bool) -
             f"<title>{escape(name)}: {one.points[index][1]:.3f}</title></circle>"
         )
     return parts
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """About five round numbers from `low` to `high`."""
+    ticks = MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [round(float(tick), 9) for tick in ticks if low <= tick <= high]
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

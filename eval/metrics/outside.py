@@ -303,7 +303,8 @@ def measure_outside(case: Case) -> Result:
 @dataclass(frozen=True)
 class Crowds:
     """What every network looks at: the held-out faces' `rows` without twins, two halves of these and
-    as many rows of the fakes, and all held-out faces and those fakes saved as poor JPEGs."""
+    as many rows of the fakes, and all held-out faces and those fakes saved as poor JPEGs.
+    """
 
     rows: npt.NDArray[np.int64]
     halves: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]

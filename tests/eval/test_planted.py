@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.eval import verdicts_on
-from bench.ladder import is_climbing
+from bench.ladder import is_climbing, is_kept
 from bench.planted import PLANTED, Material, is_named, real_faces
+from eval.intervals import Value
 from eval.measure import measure
 from eval.metric import Plan
 from eval.reals import Reals
@@ -48,3 +49,12 @@ def test_the_ladder_must_climb_in_every_step() -> None:
     assert not is_climbing("frechet_ratio", [9, 5, 6, 1])
     assert is_climbing("clean", [0.2, 0.5, 0.95])
     assert not is_climbing("recall", [0.2, 0.2])
+
+
+def test_numbers_of_single_pictures_may_stand_still_but_not_fall() -> None:
+    def steps(*values: float) -> list[Value]:
+        return [Value(value, value - 0.03, value + 0.03, 0.95) for value in values]
+
+    assert is_kept(steps(0.5, 0.96, 0.95))
+    assert not is_kept(steps(0.5, 0.96, 0.85, 0.95))
+    assert not is_kept(steps(0.96, 0.95))
