@@ -41,8 +41,8 @@ def climb(
     """Every number of each snapshot and of unseen real faces, and whether they come out in order.
 
     The headline numbers must climb in every step, those of single pictures must not fall by more
-    than chance. Raises `UserError` for fewer than two snapshots, or ones that a scoring network helped
-    to train.
+    than chance. Raises `UserError` for fewer than two snapshots, or ones that a scoring network
+    helped to train.
     """
     paths = [path.with_suffix(".json") for one in snapshots for path in snapshots_of(one)]
     loaded = sorted(map(load_snapshot, paths), key=lambda snapshot: snapshot.info.kimg)

@@ -49,6 +49,7 @@ REAL_EXAMPLES = 1500
 CHECKED = 1000
 QUANTILE = 0.95
 SPARED = 0.2  # share of the draws that are not clean which pass
+MOST_PASS = 0.7  # so that a good model gains too
 DRAW_SEED = 9_000_000  # no recipe's and no report's draws
 
 
@@ -256,7 +257,7 @@ def fit_realness(
     clean = float((truth <= teacher.limit).mean())
     # Guesses lie closer together than distances do, so the mark is set by the share that passes:
     # as many as are clean, and a few of the others for the sake of variety.
-    limit = float(np.quantile(guess, clean + SPARED * (1 - clean)))
+    limit = float(np.quantile(guess, min(MOST_PASS, clean + SPARED * (1 - clean))))
     advance()
     info = RealnessInfo(
         image_size=snapshot.info.image_size,

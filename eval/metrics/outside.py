@@ -302,8 +302,10 @@ def measure_outside(case: Case) -> Result:
 
 @dataclass(frozen=True)
 class Crowds:
-    """What every network looks at: the held-out faces' `rows` without twins, two halves of these and
-    as many rows of the fakes, and all held-out faces and those fakes saved as poor JPEGs.
+    """What every network looks at.
+
+    `rows` are the held-out faces without twins, `halves` two halves of these and as many rows of
+    the fakes; all held-out faces, and those fakes, saved as poor JPEGs.
     """
 
     rows: npt.NDArray[np.int64]

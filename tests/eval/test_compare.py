@@ -12,6 +12,7 @@ import pytest
 from avatar_common.disk.files import write_json
 from avatar_common.disk.scores import append_row
 from eval.compare import compare
+from eval.figures import round_ticks
 from eval.options import CompareOptions
 
 
@@ -63,9 +64,15 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = Path(said["page"]).read_text(encoding="utf-8")
     assert page.count("<svg") == 6  # three numbers, over images and over minutes
     assert "rate_g" in page
+    assert "<td>5.00</td><td>7.00</td>" in page  # the newest snapshots', side by side
     with Path(said["csv"]).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6  # three snapshots, all faces and one class each
     blue = [row for row in rows if row["class"] == "blue"]
     assert [float(row["frechet_ratio"]) for row in blue] == [10.0, 6.0, 8.0]
     assert [float(row["minutes"]) for row in rows if not row["class"]] == [10.0, 20.0, 20.0]
+
+
+def test_ticks_are_round() -> None:
+    assert round_ticks(15.8, 182) == [50, 100, 150]
+    assert round_ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
