@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_common.commands import DeviceOptions, emit_json, explain_dry_run, say
-from avatar_common.disk.faces import FaceFolder
+from avatar_common.disk.faces import face_folders
 from avatar_common.disk.runs import RunFolder, read_snapshot_info, snapshot_in
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable, UserError
@@ -198,10 +198,12 @@ def find_runs(workspace: Path) -> list[dict[str, Any]]:
 def find_face_sets(options: DoctorOptions) -> list[dict[str, Any]]:
     """The workspace's face sets, as their `dataset.json` describes them; pictures are not read."""
     found: list[dict[str, Any]] = []
-    for path in sorted(Workspace(options.workspace).faces.glob("*/dataset.json")):
-        name = path.parent.name
+    for folder in face_folders(Workspace(options.workspace).faces):
+        if not folder.info_file.is_file():
+            continue
+        name = folder.path.name
         try:
-            info = FaceFolder(path.parent).read_info()
+            info = folder.read_info()
         except UserError as error:
             found.append({"name": name, "error": str(error)})
             continue
@@ -211,7 +213,7 @@ def find_face_sets(options: DoctorOptions) -> list[dict[str, Any]]:
                 "name": name,
                 "faces": counts.get("faces"),
                 "image_size": info.get("image_size"),
-                "labelled": FaceFolder(path.parent).labels_table.is_file(),
+                "labelled": folder.labels_table.is_file(),
             }
         )
     return found

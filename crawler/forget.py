@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.faces import face_folders
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from crawler.options import ForgetOptions
@@ -124,9 +125,11 @@ def _bury(state: State, named: Iterable[tuple[str, str]], rows: Iterable[_Row]) 
 def _face_sets(faces: Path, posts: set[str]) -> dict[str, int]:
     """How many faces of these posts each face set holds."""
     touched: dict[str, int] = {}
-    for table in sorted(faces.glob("*/faces.csv")):
-        with table.open(encoding="utf-8", newline="") as file:
+    for found in face_folders(faces):
+        if not found.faces_table.is_file():
+            continue
+        with found.faces_table.open(encoding="utf-8", newline="") as file:
             count = sum(row.get("post") in posts for row in csv.DictReader(file))
         if count:
-            touched[table.parent.name] = count
+            touched[found.path.name] = count
     return touched

@@ -252,11 +252,18 @@ def read_face_set(path: Path) -> FaceSet:
 
 def find_face_set(folder: Path, dataset_id: str) -> Path | None:
     """The face set in `folder` that has this dataset id now, if there is one."""
-    for table in sorted(folder.glob("*/dataset.json")):
+    for found in face_folders(folder):
         with suppress(UserError):
-            if read_face_set(table.parent).dataset_id == dataset_id:
-                return table.parent
+            if found.info_file.is_file() and read_face_set(found.path).dataset_id == dataset_id:
+                return found.path
     return None
+
+
+def face_folders(folder: Path) -> list[FaceFolder]:
+    """All folders of face sets in `folder`, by name, unfinished ones among them."""
+    if not folder.is_dir():
+        return []
+    return [FaceFolder(path) for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def read_labels(path: Path, vocabulary: Vocabulary) -> dict[str, dict[str, str]]:
