@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from acgan.dataset import PackedRows
 from avatar_common.disk.vocabulary import UNKNOWN, Vocabulary
-from eval.metrics.outside import saved_again
+from eval.network_scores import saved_again
 
 Z_DIM = 16
 

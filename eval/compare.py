@@ -21,7 +21,7 @@ from avatar_common.disk.scores import SCORES_FILE, Row, read_rows
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from eval.figures import Series, chart
-from eval.metrics.outside import TITLES
+from eval.network_scores import TITLES
 from eval.options import CompareOptions
 from eval.page_parts import number, words
 

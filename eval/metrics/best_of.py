@@ -18,8 +18,9 @@ from avatar_common.pictures import PicturesNCHW
 from eval.cache import content_hash
 from eval.drawer import draw_all
 from eval.metric import Case, Metric, Result
-from eval.metrics.outside import CLEAN_QUANTILE, TITLES, allowed_networks
+from eval.metrics.outside import allowed_networks
 from eval.neighbours import mean_nearest, measure_manifold, real_halves
+from eval.network_scores import CLEAN_QUANTILE, TITLES
 from eval.networks import Features
 from eval.page_parts import Section, Table, number
 from eval.twins import without_twins

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from avatar_common.errors import UserError
 from eval.metric import Case, Metric, Result
-from eval.metrics.outside import NetworkScores, score_crowd
+from eval.network_scores import NetworkScores, crowds_of, score_crowd
 from eval.networks import Extract, Features, Network, as_they_are
 from eval.page_parts import Row
-from eval.twins import without_twins
 
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -89,8 +88,7 @@ def measure(case: Case) -> Result | str:
         return f"no Inception-v3 weights at hand: give --inception PATH to {WEIGHTS_NAME}"
     if find_spec("torch_fidelity") is None:
         return "needs the fid extra: pip install -e '.[fid]'"
-    rows = without_twins(case.reals.test_pictures, case.cache)
-    return Inception(score_crowd(case, inception_network(path, case.device), rows))
+    return Inception(score_crowd(case, inception_network(path, case.device), crowds_of(case)))
 
 
 def _check_weights(path: Path) -> None:

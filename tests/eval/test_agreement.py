@@ -15,9 +15,9 @@ from avatar_common.frechet import frechet_distance
 from eval.cache import ArrayCache
 from eval.distance import kernel_distance
 from eval.intervals import wilson_interval
-from eval.metrics.outside import carried
 from eval.msssim import ENLARGED, pair_scores
 from eval.neighbours import measure_manifold, nearest
+from eval.network_scores import carried
 from eval.reading import Reading, confusion_matrix
 from eval.twins import thumbnails
 
