@@ -51,7 +51,7 @@ def test_the_ladder_must_climb_in_every_step() -> None:
     assert not is_climbing("recall", [0.2, 0.2])
 
 
-def test_numbers_of_single_pictures_may_stand_still_but_not_fall() -> None:
+def test_saturating_numbers_may_stand_still_but_not_fall() -> None:
     def steps(*values: float) -> list[Value]:
         return [Value(value, value - 0.03, value + 0.03, 0.95) for value in values]
 
