@@ -22,8 +22,10 @@ from bench.planted import PLANTED, Material, Planted, Pool, is_named, real_faces
 from demo.artist import draw_portrait, random_attributes
 from eval.measure import measure
 from eval.metric import Plan
+from eval.metrics.memorisation import nearest_mirrored
 from eval.reals import Reals, load_reals
 from eval.trained_classifier import TrainedClassifier, obtain_classifier
+from eval.twins import thumbnails, twin_limit
 from eval.verdicts import Verdict, verdicts_of
 
 log = logging.getLogger(__name__)
@@ -167,11 +169,17 @@ def drawn_faces(
 
 
 def from_face_set(path: Path, rng: np.random.Generator) -> tuple[Reals, Pool]:
-    """A face set, a third of whose train split is set aside for the stand-ins."""
+    """A face set, a third of whose train split is set aside for the stand-ins.
+
+    Twins of the rest are left out, so that what stands aside is unseen.
+    """
     whole = load_reals(path)
     columns = [whole.vocabulary.names.index(n) for n in GROUPS if n in whole.vocabulary.names]
     order = rng.permutation(len(whole.train_labels))
     aside, kept = np.split(order, [len(order) // 3])
+    known, apart = thumbnails(whole.train_pictures[kept]), thumbnails(whole.train_pictures[aside])
+    distances = nearest_mirrored(apart, known)[0] / np.sqrt(known.shape[1])
+    aside = aside[distances >= twin_limit(distances)]
     reals = Reals(
         dataset_id=f"{whole.dataset_id}-bench",
         vocabulary=whole.vocabulary.only(GROUPS),

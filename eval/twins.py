@@ -41,6 +41,14 @@ def mirrored(rows: Features) -> Features:
     return np.ascontiguousarray(turned)
 
 
+def twin_limit(nearest: npt.NDArray[np.floating]) -> float:
+    """Below which distance two faces are twins.
+
+    `nearest` is each face's root mean square distance to the nearest other, float [N] in 0..1.
+    """
+    return min(TWIN_DISTANCE, TWIN_SHARE * float(np.median(nearest)))
+
+
 def without_twins(pictures: PicturesNCHW, cache: ArrayCache) -> npt.NDArray[np.int64]:
     """Rows of uint8 [N, 3, S, S], in order, of which no two are near-twins (mirrored or not)."""
     key = f"twins-v{VERSION}-{content_hash(pictures)}"
@@ -60,7 +68,7 @@ def _first_of_each(pictures: PicturesNCHW) -> npt.NDArray[np.int64]:
         nearest[start : start + CHUNK] = apart.min(1)
         left, right = np.nonzero(apart < TWIN_DISTANCE)
         close.append((left + start, right, apart[left, right]))
-    limit = min(TWIN_DISTANCE, TWIN_SHARE * float(np.median(nearest)))
+    limit = twin_limit(nearest)
     dropped = np.zeros(len(small), dtype=bool)
     for left, right, apart in close:
         later = (apart < limit) & (right < left)  # an earlier face stands for this one
