@@ -69,9 +69,10 @@ def measure_switches(
         pictures = [draw_all(drawer, z, torch.from_numpy(rows)).numpy() for rows in (before, after)]
         first, second = (read(faces)[1] for faces in pictures)
         kept = [
-            np.mean(first[other].argmax(1) == second[other].argmax(1))
-            for other in columns.values()
-            if other != column
+            np.mean((first[other].argmax(1) == second[other].argmax(1))[was_asked])
+            for other_own, other in columns.items()
+            # What was left open may change.
+            if other != column and (was_asked := before[:, other_own] != UNKNOWN).any()
         ]
         found.append(
             Switch(

@@ -19,7 +19,7 @@ from eval.classifier import ClassifierSettings, steps_of, train_classifier
 from eval.intervals import around, bootstrap, of_mean
 from eval.measure import measure
 from eval.metric import Case, Metric, Plan, Result, Results
-from eval.metrics import METRICS, accuracy, outside, sharpness
+from eval.metrics import METRICS, accuracy, control, memorisation, outside, sharpness
 from eval.networks import CHOOSER, SCORING, refuse_trained
 from eval.page import write_page
 from eval.page_parts import Row
@@ -199,3 +199,54 @@ def test_no_tick_under_these_are_not_faces(toys: Toys) -> None:
     scores = measure(real_faces(material), reals, classifier, QUICK, name="x", metrics=[metric])
     assert [check.level for check in scores.checks] == ["broken", "unanswered", "good"]
     assert [one.name for one in verdicts_of(scores.checks)] == ["not_faces"]
+
+
+def test_a_set_with_mirrored_twins_makes_no_copies(toys: Toys) -> None:
+    """Two in five held-out faces are mirrored training faces, and so are two in five draws."""
+    reals = toys[0]
+    count = min(200, len(reals.test_pictures) // 2)
+
+    def with_twins(pictures: np.ndarray, known: np.ndarray) -> np.ndarray:
+        mixed = pictures[:count].copy()
+        mixed[: 2 * count // 5] = known[: 2 * count // 5, :, :, ::-1]
+        return mixed
+
+    draws = with_twins(reals.test_pictures[count:], np.asarray(reals.train_pictures[count:]))
+    reals = replace(
+        reals,
+        test_pictures=with_twins(reals.test_pictures, np.asarray(reals.train_pictures)),
+        test_labels=reals.test_labels[:count],
+    )
+    found = memorisation.measure_memorisation(draws, reals, 0, ArrayCache(None))
+    assert found.copied_share > 0.3
+    assert found.real_copied_share == pytest.approx(found.copied_share, abs=0.05)
+    assert not any(check.verdicts for check in found.checks(Results()))
+    copies = memorisation.measure_memorisation(
+        np.asarray(reals.train_pictures[:count]), reals, 0, ArrayCache(None)
+    )
+    assert [check.verdicts[0].name for check in copies.checks(Results())] == ["copies_training"]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Colours that say the labels; a label left open is drawn by the other one."""
+
+    info: types.SimpleNamespace
+
+    def random_z(self, count: int, seed: int) -> torch.Tensor:
+        return torch.zeros(count, 1)
+
+    def draw(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        filled = torch.where(labels < 0, labels.flip(1), labels)
+        return filled[:, :, None, None].expand(-1, -1, 4, 4).to(torch.uint8)
+
+
+def test_what_was_left_open_may_change() -> None:
+    rows = np.array([[0, 1], [1, -1], [2, 2], [0, -1], [1, 0]])
+    painter = Painter(types.SimpleNamespace(vocabulary=types.SimpleNamespace(names=("a", "b"))))
+
+    def read(pictures: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        return pictures, [np.eye(3)[pictures[:, column, 0, 0]] for column in (0, 1)]
+
+    found = control.measure_switches(painter, rows, {0: 0, 1: 1}, read, seed=0)
+    assert [(switch.changed, switch.kept) for switch in found] == [(1, 1), (1, 1)]
