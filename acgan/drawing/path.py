@@ -13,6 +13,7 @@ from torch.special import ndtr, ndtri
 from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import Portrait
 from avatar_common.pictures import PicturesNHWC
+from avatar_common.slerp import slerp
 
 Features = Callable[[Sequence[Portrait]], npt.NDArray[np.floating]]
 Numbers = npt.NDArray[np.float64]
@@ -22,23 +23,6 @@ MOST_ROUNDS = 6
 
 
 LOOK_PX = 16
-
-
-def slerp(a: npt.ArrayLike, b: npt.ArrayLike, t: float) -> npt.NDArray[np.float32]:
-    """Between two latents along the sphere, the length changing evenly (Shoemake 1985).
-
-    Straight where the two point the same way or opposite ways.
-    """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    length_a, length_b = np.linalg.norm(a), np.linalg.norm(b)
-    if t <= 0 or t >= 1 or length_a == 0 or length_b == 0:
-        return ((1 - t) * a + t * b).astype(np.float32)
-    unit_a, unit_b = a / length_a, b / length_b
-    angle = np.arccos(np.clip(unit_a @ unit_b, -1, 1))
-    if np.sin(angle) < 1e-4:
-        return ((1 - t) * a + t * b).astype(np.float32)
-    unit = (np.sin((1 - t) * angle) * unit_a + np.sin(t * angle) * unit_b) / np.sin(angle)
-    return np.asarray(unit * ((1 - t) * length_a + t * length_b), np.float32)
 
 
 def between(a: Portrait, b: Portrait, t: float, distribution: str) -> Portrait:

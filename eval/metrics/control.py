@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from avatar_common.disk.vocabulary import UNKNOWN
+from avatar_common.slerp import slerp
 from eval.drawer import Drawer, draw_all
 from eval.metric import Case, Metric, Result, Results
 from eval.metrics.latent import PairDistance, mean_difference
@@ -85,14 +85,6 @@ def measure_switches(
     return found
 
 
-def spherical_steps(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """Points [steps, Z] on the arc from `start` to `end`, ends included (Shoemake 1985)."""
-    cosine = torch.dot(start, end) / (start.norm() * end.norm())
-    angle = torch.acos(cosine.clamp(-0.9999, 0.9999))
-    share = torch.linspace(0, 1, steps)[:, None]
-    return (torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end) / angle.sin()
-
-
 @dataclass(frozen=True)
 class Smoothness:
     """Walks between latents in the classifier's features; 1 is even, `STEPS` - 1 a single jump."""
@@ -104,9 +96,17 @@ class Smoothness:
 def measure_smoothness(drawer: Drawer, asked: Labels, read: Reader, *, seed: int) -> Smoothness:
     """`WALKS` walks of `STEPS` pictures, labels fixed along each."""
     rng = np.random.default_rng(seed)
-    ends = drawer.random_z(2 * WALKS, seed + 3)
+    ends = drawer.random_z(2 * WALKS, seed + 3).numpy()
     rows = torch.from_numpy(asked[rng.integers(0, len(asked), WALKS)])
-    z = torch.cat([spherical_steps(ends[i], ends[WALKS + i], STEPS) for i in range(WALKS)])
+    z = torch.from_numpy(
+        np.stack(
+            [
+                slerp(start, end, t)
+                for start, end in zip(ends[:WALKS], ends[WALKS:], strict=True)
+                for t in np.linspace(0, 1, STEPS)
+            ]
+        )
+    )
     pictures = draw_all(drawer, z, rows.repeat_interleave(STEPS, 0)).numpy()
     features = read(pictures)[0].reshape(WALKS, STEPS, -1)
     steps = np.linalg.norm(np.diff(features, axis=1), axis=2)
