@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import io
 import json
 import urllib.error
@@ -36,15 +38,35 @@ def send(served: Served, path: str, body: bytes) -> tuple[int, Any, bytes]:
         return error.code, error.headers, error.read()
 
 
+def status_of_announced(served: Served, path: str, size: int) -> int:
+    """The answer to a body that is only announced: the server need not read it to refuse it."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(served.url).netloc, timeout=60)
+    connection.putrequest("POST", f"/{path}")
+    connection.putheader("Content-Length", str(size))
+    connection.endheaders()
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def assert_same_face(found: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Equal recipes, but for what forty steps make of another order of additions in a thread."""
+    latents = [
+        np.frombuffer(base64.b64decode(r["pictures"][0].pop("z")), "<f4") for r in (found, ours)
+    ]
+    np.testing.assert_allclose(*latents, atol=1e-3)
+    assert found == ours
+
+
 def test_an_own_picture_is_found_and_edited(served: Served, workspace: Path) -> None:
     model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
     sent = face_bytes(workspace)
     _, _, told = send(served, "find", sent)
-    assert json.loads(told) == model.find(sent).recipe
+    assert_same_face(json.loads(told), model.find(sent).recipe)
     status, headers, data = send(served, "edit?hair_color=pink&eye_color=red", sent)
     assert (status, headers["content-type"]) == (200, "image/png")
     ours = model.edit(sent, eye_color="red", hair_color="pink")
-    np.testing.assert_array_equal(picture(data), np.asarray(ours))
+    np.testing.assert_allclose(picture(data).astype(int), np.asarray(ours).astype(int), atol=2)
     _, _, large = send(served, "edit?hair_color=pink&size=96", face_bytes(workspace, "JPEG"))
     assert picture(large).shape == (96, 96, 3)
     edits = {name: json.loads(call(served, f"models/{name}")[2])["edits"] for name in (NEW, OLD)}
@@ -86,7 +108,7 @@ def test_sent_pictures_that_are_none(served: Served, workspace: Path) -> None:
             status, _, answer = send(served, path, body)
             assert status == 400, body[:20]
             assert set(json.loads(answer)) <= {"error", "hint"}
-    assert send(served, "find", b"x" * (2**20 + 1))[0] == 413
+    assert status_of_announced(served, "find", 2**20 + 1) == 413
     assert send(served, "find", sent)[0] == 200
 
 
