@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 EXPORT_SCHEMA_VERSION = 1
 OPSET = 18
+BATCH = torch.export.Dim("N", min=1, max=65536)
 LARGEST_DIFFERENCE = {"fp32": 2, "fp16": 24}
 MEAN_DIFFERENCE = {"fp32": 0.02, "fp16": 1.0}
 SMALL_WEIGHT = 64
@@ -130,11 +131,15 @@ def to_onnx(
     sizes = info.vocabulary.sizes
     z = torch.zeros(2, info.z_dim)
     generator = snapshot.generator.cpu()
+    net: nn.Module
     if mixing:
-        model = exported(Mixing(generator), {"z": z, "weights": torch.zeros(2, table_rows(sizes))})
+        net = Mixing(generator)
+        example = {"z": z, "weights": torch.zeros(2, table_rows(sizes))}
     else:
-        labels = torch.zeros(2, len(sizes), dtype=torch.int32)
-        model = exported(Drawing(generator), {"z": z, "labels": labels})
+        net = Drawing(generator)
+        example = {"z": z, "labels": torch.zeros(2, len(sizes), dtype=torch.int32)}
+    free = {name: {0: BATCH} for name in example}
+    model = exported(net.eval(), example, ["pictures"], free)
     if half:
         halve_weights(model)
     onnx.helper.set_model_props(
@@ -147,17 +152,24 @@ def to_onnx(
     return bytes(model.SerializeToString())
 
 
-def exported(net: nn.Module, example: Mapping[str, Tensor]) -> Any:
-    """A net as an ONNX model with a free batch size N, from an example of its inputs."""
-    batch = torch.export.Dim("N", min=1, max=65536)
+def exported(
+    net: nn.Module | torch.export.ExportedProgram,
+    example: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    free: dict[str, Any] | None,
+) -> Any:
+    """A net as an ONNX model, from an example of its inputs.
+
+    `free` names the axes of each input whose size is open; a program keeps those it has (None).
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's notes to its own developers
         program = torch.onnx.export(
-            net.eval(),
+            net,
             tuple(example.values()),
             input_names=list(example),
-            output_names=["pictures"],
-            dynamic_shapes={name: {0: batch} for name in example},
+            output_names=list(outputs),
+            dynamic_shapes=free,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

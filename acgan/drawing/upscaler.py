@@ -12,7 +12,6 @@ from __future__ import annotations
 import io
 import logging
 import time
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss
 
 from acgan.devices import choose_device
-from acgan.drawing.export import OPSET, halve_weights, onnx_session
+from acgan.drawing.export import BATCH, exported, halve_weights, onnx_session
 from acgan.drawing.options import UpscalerOptions
 from acgan.nets.blocks import zero_bias
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
@@ -282,21 +281,9 @@ def feature_distance(eyes: EfficientNetLite, drawn: Tensor, real: Tensor) -> Ten
 def to_onnx(net: nn.Module) -> bytes:
     """The net as ONNX with halved weights."""
     size = torch.export.Dim("S", min=8, max=2048)
-    batch = torch.export.Dim("N", min=1, max=65536)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
-        program = torch.onnx.export(
-            Doubling(net).eval(),
-            (torch.zeros(2, 64, 64, 3, dtype=torch.uint8),),
-            input_names=["pictures"],
-            output_names=["enlarged"],
-            dynamic_shapes={"pictures": {0: batch, 1: size, 2: size}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # only other ways of exporting return nothing
-    model = program.model_proto
+    pictures = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
+    free = {"pictures": {0: BATCH, 1: size, 2: size}}
+    model = exported(Doubling(net).eval(), {"pictures": pictures}, ["enlarged"], free)
     halve_weights(model)
     return bytes(model.SerializeToString())
 

@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from acgan.drawing.avatar import Avatar
 from acgan.drawing.best_of import Reader, load_classifier, realness_file
 from acgan.drawing.describe import CARD_FILE, describe
 from acgan.drawing.enlarge import UPSCALER
-from acgan.drawing.export import OPSET, halve_weights, onnx_session, to_onnx
+from acgan.drawing.export import exported, halve_weights, onnx_session, to_onnx
 from acgan.drawing.model import Model
 from acgan.drawing.options import ExportOptions
 from acgan.drawing.painter import Painter
@@ -247,18 +246,7 @@ def reader_to_onnx(path: Path, image_size: int) -> bytes:
     """The classifier: pictures uint8 [N,3,S,S] -> features, scores; weights halved."""
     program, notes = load_classifier(path)
     side = int(notes.get("image_size", image_size))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's notes to its own developers
-        made = torch.onnx.export(
-            program,
-            (torch.zeros(2, 3, side, side, dtype=torch.uint8),),
-            input_names=["pictures"],
-            output_names=["features", "scores"],
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert made is not None  # only other ways of exporting return nothing
-    net = made.model_proto
+    pictures = torch.zeros(2, 3, side, side, dtype=torch.uint8)
+    net = exported(program, {"pictures": pictures}, ["features", "scores"], None)
     halve_weights(net)
     return bytes(net.SerializeToString())
