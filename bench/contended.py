@@ -74,7 +74,8 @@ def worker(preset: str, batch: int, extra: Mapping[str, str]) -> Iterator[subpro
     """A process that measures a preset's updates each time it is asked."""
     code = (
         "import avatar_common.commands\n"  # as every command does before anything else
-        f"from bench.contended import answer; answer({preset!r}, {batch}, {threads()})"
+        "from bench.contended import answer; "
+        f"answer({preset!r}, {batch}, {threads()}, adapt={not extra})"
     )
     inherited = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     process = subprocess.Popen(
@@ -109,12 +110,12 @@ def ask(process: subprocess.Popen[str], seconds: float) -> float:
     return float(process.stdout.readline())
 
 
-def answer(preset: str, batch: int, count: int) -> None:
+def answer(preset: str, batch: int, count: int, *, adapt: bool) -> None:
     """The worker: read seconds, measure, print images/s, until its input ends."""
     from bench.train import images_per_s, our_updates
 
     torch.set_num_threads(count)
     device = torch.device("cpu")
-    updates = our_updates(preset, 64, device, batch)
+    updates = our_updates(preset, 64, device, batch, adapt=adapt)
     for line in sys.stdin:
         print(images_per_s(updates, batch, float(line), device), flush=True)  # noqa: T201

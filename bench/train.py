@@ -26,6 +26,7 @@ from acgan.training.precision import computes_in_bf16
 from acgan.training.presets import PRESETS
 from acgan.training.state import build_nets
 from acgan.training.step import Step
+from acgan.training.threads import ThreadChoice
 from avatar_common.commands import emit_json, explain_dry_run, progress
 from avatar_common.errors import UserError
 from bench.contended import measure_contended
@@ -155,14 +156,21 @@ def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
     return best
 
 
-def our_updates(name: str, size: int, device: torch.device, batch: int) -> Iterator[None]:
-    """Our updates of a preset on random pictures that lie on the device."""
+def our_updates(
+    name: str, size: int, device: torch.device, batch: int, *, adapt: bool = False
+) -> Iterator[None]:
+    """Our updates of a preset on random pictures that lie on the device, as training makes them.
+
+    `adapt`: with as many threads as the clock says, else with all.
+    """
     plan = synthetic_plan(name, size, batch=batch)  # type: ignore[arg-type]
     step = Step(plan, build_nets(plan, device), device, World())
+    threads = ThreadChoice(torch.get_num_threads() if adapt else 1)
     feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
     nimg = 0
     while True:
-        step.update(feed, nimg)
+        with threads.update():
+            step.update(feed, nimg)
         nimg += batch
         yield
 

@@ -28,6 +28,7 @@ from acgan.training.signals import hold_signals
 from acgan.training.start import start_from
 from acgan.training.state import Ledger, Nets, build_nets, restore, save
 from acgan.training.step import Stats, Step
+from acgan.training.threads import ThreadChoice
 from avatar_common.commands import emit_json, explain_dry_run, next_step
 from avatar_common.disk.locks import only_one
 from avatar_common.disk.runs import RunFolder
@@ -113,6 +114,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:  # 
         if plan.options.start_from is not None:
             start_from(plan, nets)
     step = Step(plan, nets, device, world, bf16=bf16)
+    chosen = plan.options.threads is not None or device.type != "cpu" or world.size > 1
+    threads = ThreadChoice(1 if chosen else torch.get_num_threads())
 
     # Pictures and labels lie on the device as bytes: no loader to wait for, and rows can be drawn
     # from (seed, nimg). The record keeps numbers, grids and snapshots, in the first process only.
@@ -129,7 +132,8 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:  # 
             # One update of all nets; its random numbers follow from (seed, nimg).
             rate = nets.set_rates(settings, ledger.progress, ledger.rate_scale)
             update = ledger.nimg // settings.batch
-            stats |= step.update(feed, ledger.nimg, ledger.progress)
+            with threads.update():
+                stats |= step.update(feed, ledger.nimg, ledger.progress)
             ledger.nimg += settings.batch
 
             # The clock, and what to do now. Several processes must decide alike, or one would wait

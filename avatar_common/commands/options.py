@@ -26,4 +26,4 @@ class DeviceOptions(CommonOptions):
     """Where to compute; auto takes CUDA, then MPS, then the CPU."""
 
     threads: int | None = None
-    """CPU threads; default: all cores."""
+    """CPU threads; default: all cores (training takes fewer where that is faster)."""
