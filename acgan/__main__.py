@@ -40,7 +40,9 @@ COMMANDS = {
         "Collect the files of a model to give away.",
     ),
     "train-upscaler": Command(
-        UpscalerOptions, "acgan.drawing.upscaler:run", "Train the network that enlarges avatars."
+        UpscalerOptions,
+        "acgan.drawing.train_upscaler:run",
+        "Train the network that enlarges avatars.",
     ),
     "doctor": Command(
         DoctorOptions, "acgan.doctor:run", "Report what is installed, chosen and missing."

@@ -158,7 +158,7 @@ def _cell(value: Any) -> str:
 
 def csv_of(runs: list[Run]) -> str:
     """A line per run, snapshot, network and class ("" for all faces), values as columns."""
-    columns = ("run", "kimg", "minutes", "device", "judge", "group", "class", *SHOWN)
+    columns = ("run", "kimg", "minutes", "device", "network", "group", "class", *SHOWN)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
@@ -212,8 +212,8 @@ def page_of(runs: list[Run], differing: dict[str, dict[str, Any]]) -> str:
 
 def title_of(name: str) -> str:
     """A number of the summary in words: "lite2_recall" is recall, by lite2."""
-    judge, _, measure = name.partition("_")
-    return f"{TITLES.get(measure, words(measure)).partition(':')[0]} ({judge})"
+    network, _, measure = name.partition("_")
+    return f"{TITLES.get(measure, words(measure)).partition(':')[0]} ({network})"
 
 
 def newest_values(runs: list[Run]) -> list[tuple[str, ...]]:

@@ -171,9 +171,9 @@ def add_recipes(api: FastAPI, desk: Desk) -> None:
         content = await body_of(request)
         return Response(await desk.draw(client_of(request), content), media_type="image/png")
 
-    @api.post("/judge", summary="How the pictures of a recipe rank for best of N")
-    async def judge(request: Request) -> dict[str, Any]:
-        return {"ranks": await desk.judge(client_of(request), await body_of(request))}
+    @api.post("/rank", summary="How the pictures of a recipe rank for best of N")
+    async def rank(request: Request) -> dict[str, Any]:
+        return {"ranks": await desk.rank(client_of(request), await body_of(request))}
 
 
 def add_pictures(api: FastAPI, desk: Desk) -> None:

@@ -97,7 +97,7 @@ class Desk:
                 raise UserError(f"`size` must be 1 to {MOST_SIDE_PX}, of one picture")
         return await self._work(client, count, lambda: draw_column(model(), recipe, side))
 
-    async def judge(self, client: str, content: Any) -> list[tuple[int, float]]:
+    async def rank(self, client: str, content: Any) -> list[tuple[int, float]]:
         """How each picture of a recipe ranks for best of N; `asked` in it names the attributes."""
         model, recipe = self._read(content)
         asked = content.get("asked", [])
@@ -105,12 +105,12 @@ class Desk:
         if not isinstance(asked, list) or not all(name in names for name in asked):
             raise UserError("`asked` must list attributes of the model")
 
-        def rank() -> list[tuple[int, float]]:
+        def ranks() -> list[tuple[int, float]]:
             ready = model()
             pictures = ready.painter.draw(recipe.portraits)
             return ready.picker.rank(pictures, [p.labels for p in recipe.portraits], asked)
 
-        return await self._work(client, len(recipe.portraits), rank)
+        return await self._work(client, len(recipe.portraits), ranks)
 
     async def find(self, client: str, model: str, data: bytes) -> dict[str, Any]:
         """The recipe of what a model draws most like a picture."""

@@ -194,7 +194,7 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
         "name": name,
         **describe(snapshot),
         "best_of": bool(choosers),
-        "judges": choosers,
+        "choosers": choosers,
         "reader_columns": columns,
         "upscaler": UPSCALER.is_file(),
     }

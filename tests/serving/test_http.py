@@ -98,10 +98,10 @@ def test_what_it_can_is_told(served: Served) -> None:
     assert told["class_counts"]["hair_color"][0] == 0
     assert told["best_of"] is True
     paths = json.loads(call(served, "openapi.json")[2])["paths"]
-    assert {"/avatar", "/avatar/{name}.png", "/models", "/draw", "/judge"} < set(paths)
+    assert {"/avatar", "/avatar/{name}.png", "/models", "/draw", "/rank"} < set(paths)
 
 
-def test_recipes_are_drawn_and_judged(served: Served, workspace: Path) -> None:
+def test_recipes_are_drawn_and_ranked(served: Served, workspace: Path) -> None:
     model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
     faces = model.morph(*model.draw(seed=1, count=2), frames=5)
     content = faces[0].recipe | {"pictures": [f.recipe["pictures"][0] for f in faces]}
@@ -110,7 +110,7 @@ def test_recipes_are_drawn_and_judged(served: Served, workspace: Path) -> None:
     assert abs(picture(data) - np.concatenate([np.asarray(f) for f in faces])).max() <= 1
     large = call(served, "draw", body=faces[0].recipe | {"size": 48})[2]
     assert picture(large).shape == (48, 48, 3)
-    status, _, data = call(served, "judge", body=content | {"asked": ["smile"]})
+    status, _, data = call(served, "rank", body=content | {"asked": ["smile"]})
     portraits = [model.portrait(face) for face in faces]
     rows = [portrait.labels for portrait in portraits]
     ours = model.picker.rank(model.painter.draw(portraits), rows, ["smile"])
@@ -186,17 +186,17 @@ def bad_recipes(good: dict[str, Any]) -> list[Any]:
 
 def test_hostile_bodies_are_refused(served: Served, workspace: Path) -> None:
     good = acgan.load(workspace / "runs/00002-other").draw(seed=1)[0].recipe
-    for route in ("draw", "judge"):
+    for route in ("draw", "rank"):
         for body in bad_recipes(good):
             status, _, data = call(served, route, body=body)
-            unread = route == "judge" and isinstance(body, dict) and "size" in body
+            unread = route == "rank" and isinstance(body, dict) and "size" in body
             if body == good | {"columns": "x"} or unread:
                 assert status == 200  # what is not asked for is not read
                 continue
             assert status == 400, body
             assert b"Traceback" not in data
     for asked in ("x", [7], ["shoes"], [["smile"]]):
-        assert call(served, "judge", body=good | {"asked": asked})[0] == 400
+        assert call(served, "rank", body=good | {"asked": asked})[0] == 400
     deep = b"[" * 100_000
     assert raw(served, "POST", "/draw", deep, {})[0] == 400
 

@@ -66,7 +66,7 @@ async function inParts(all, work) {
   return found;
 }
 
-/** From [N,S,S,3] to [N,3,S,S], as the judges take it. */
+/** From [N,S,S,3] to [N,3,S,S], as the networks that choose take it. */
 function channelsFirst({ data, dims }) {
   const [n, side] = dims;
   const area = side * side;
@@ -79,12 +79,12 @@ function channelsFirst({ data, dims }) {
   return new ort.Tensor("uint8", found, [n, 3, side, side]);
 }
 
-/** How the judges beside a model rank pictures: as acgan/drawing/best_of.py. */
-async function rank(model, portraits, asked) {
+/** How the networks beside a model rank pictures, as in acgan/drawing/best_of.py. */
+async function rankOf(model, portraits, asked) {
   const pictures = channelsFirst(await run(model, portraits));
   let right = portraits.map(() => 0);
   let scores = null;
-  if (model.judges.includes("reader")) {
+  if (model.choosers.includes("reader")) {
     const reader = await session(`${folder(model)}/reader.onnx`);
     const out = await reader.run({ [reader.inputNames[0]]: pictures });
     const found = out.scores.data;
@@ -104,7 +104,7 @@ async function rank(model, portraits, asked) {
       }).length,
     );
   }
-  if (model.judges.includes("realness")) {
+  if (model.choosers.includes("realness")) {
     const net = await session(`${folder(model)}/realness.onnx`);
     const out = await net.run({ [net.inputNames[0]]: pictures });
     scores = [...out[net.outputNames[0]].data];
@@ -142,7 +142,7 @@ export const drawer = {
     const { enlarged } = await net.run({ pictures: given });
     return toPixels(enlarged.data, 0, 2 * width);
   },
-  async judge(model, portraits, asked) {
-    return inParts(portraits, (some) => rank(model, some, asked));
+  async rank(model, portraits, asked) {
+    return inParts(portraits, (some) => rankOf(model, some, asked));
   },
 };

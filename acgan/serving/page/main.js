@@ -220,7 +220,7 @@ async function bestCandidates(model, asked, seed, number, bestOf) {
   const all = ask(model, asked, seed, number, bestOf);
   if (bestOf === 1) return all.flat();
   const named = Object.keys(asked).filter((name) => asked[name]);
-  const ranks = await drawer.judge(model, all.flat(), named);
+  const ranks = await drawer.rank(model, all.flat(), named);
   return all.map((same, index) => {
     const marks = ranks.slice(index * bestOf, (index + 1) * bestOf);
     const better = (a, b) => a[0] > b[0] || (a[0] === b[0] && a[1] > b[1]);

@@ -37,7 +37,7 @@ async function pixelsOf(blob, count) {
   return Array.from({ length: count }, (_, i) => pen.getImageData(0, i * side, side, side));
 }
 
-/** The drawing interface: models, describe, face, draw, enlarged, judge; find, edit. */
+/** The drawing interface: models, describe, face, draw, enlarged, rank; find, edit. */
 export const drawer = {
   /** Names and sizes of what there is, the usual one first. */
   async models() {
@@ -74,9 +74,9 @@ export const drawer = {
     return (await pixelsOf(await answer.blob(), 1))[0];
   },
   /** [asked attributes read right, score] of each portrait, for best of N. */
-  async judge(model, portraits, asked) {
+  async rank(model, portraits, asked) {
     return inParts(portraits, async (some) => {
-      const answer = await call("judge", { ...toRecipe(model, some, 1), asked });
+      const answer = await call("rank", { ...toRecipe(model, some, 1), asked });
       return (await answer.json()).ranks;
     });
   },
