@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from acgan.drawing import enlarge, upscaler
+from acgan.drawing import enlarge, train_upscaler
 from acgan.drawing.export import onnx_session
 from acgan.drawing.options import UpscalerOptions
 from avatar_common.errors import UserError
@@ -42,7 +42,7 @@ def test_a_moment_of_training_beats_bicubic(
     faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "up.onnx"
-    upscaler.run(
+    train_upscaler.run(
         UpscalerOptions(data=faces, minutes=0.1, out=out, device="cpu", threads=1, quiet=True)
     )
     said = json.loads(capsys.readouterr().out)
@@ -64,7 +64,7 @@ def test_the_linear_part_is_the_best_there_is() -> None:
     small = torch.rand(8, 3, 40, 40, generator=generator)
     with torch.no_grad():
         large = torch.nn.functional.pixel_shuffle(filtering(small), 2)
-        net = upscaler.Upscaler()
+        net = train_upscaler.Upscaler()
         net.fit_base([upscaler.Batch(small, large)])
         torch.testing.assert_close(net(small), large, atol=2e-3, rtol=0)
 
@@ -73,9 +73,9 @@ def test_wrong_data_is_one_line(tmp_path: Path) -> None:
     for content in (b"no zip", b""):
         (tmp_path / "faces.zip").write_bytes(content)
         with pytest.raises(UserError, match="neither a folder nor a zip"):
-            upscaler.run(UpscalerOptions(data=tmp_path / "faces.zip"))
+            train_upscaler.run(UpscalerOptions(data=tmp_path / "faces.zip"))
     with pytest.raises(UserError, match="square pictures of one size"):
-        upscaler.run(UpscalerOptions(data=tmp_path))
+        train_upscaler.run(UpscalerOptions(data=tmp_path))
 
 
 @pytest.mark.skipif(not enlarge.UPSCALER.is_file(), reason="no upscaler ships")
