@@ -65,7 +65,7 @@ def test_the_linear_part_is_the_best_there_is() -> None:
     with torch.no_grad():
         large = torch.nn.functional.pixel_shuffle(filtering(small), 2)
         net = train_upscaler.Upscaler()
-        net.fit_base([upscaler.Batch(small, large)])
+        net.fit_base([train_upscaler.Batch(small, large)])
         torch.testing.assert_close(net(small), large, atol=2e-3, rtol=0)
 
 
