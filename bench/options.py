@@ -40,7 +40,8 @@ class CropOptions(CommonOptions):
     """Their faces (file,x,y,w,h); default: boxes.csv in the folder."""
 
     naive_cascade: Path | None = None
-    """The loop's cascade; default: the field's, from the real data beside the checkout."""
+    """The loop's cascade; default: nagadomi's lbpcascade_animeface, from the real data beside the
+    checkout."""
 
     count: int = 450
     """Pictures to crop: the folder's, repeated."""
@@ -60,7 +61,7 @@ class DetectorPicturesOptions(CommonOptions):
     """A folder of pictures with one face each; default: pictures/more of the real data."""
 
     cascade: Path | None = None
-    """Boxes the illustrations; look at the outcome. Default: the field's, from the real data."""
+    """Boxes the illustrations; look at the outcome. Default: nagadomi's, from the real data."""
 
     posts: int = 400
     """Posts drawn to train on; three in ten more are drawn to be held out."""
@@ -88,13 +89,14 @@ class DrawnFacesOptions(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class EditOptions(CommonOptions):
-    """Change hair and eye colour of held-out faces; networks that had no part in it look on."""
+    """Change hair and eye colour of held-out faces; networks with no part in it score them."""
 
     data: Path
     """The face set that the model was trained on."""
 
     snapshot: Path | None = None
-    """A shipped model's name, a run or a snapshot; the workspace's newest, else the one shipped."""
+    """A shipped model's name, a run or a snapshot; default: the newest in the workspace, else the
+    first that ships."""
 
     count: int = 100
     """How many held-out faces."""
@@ -124,7 +126,7 @@ class EvalOptions(CommonOptions):
     """Faces in the timed full report; 0 leaves it out."""
 
     ladder: tuple[Path, ...] = ()
-    """Runs, or snapshots of one run: their scores must climb with training, reals on top."""
+    """Runs, or snapshots of one run: their scores must improve with training, real faces on top."""
 
     cache: Path | None = None
     """Keep what is measured here for the next call; default: a temporary folder."""
@@ -174,7 +176,8 @@ class GenerateOptions(CommonOptions):
     """
 
     snapshot: Path | None = None
-    """A snapshot's JSON or a run's folder; the workspace's newest, else the one shipped."""
+    """A snapshot's JSON or a run's folder; default: the newest in the workspace, else the
+    first that ships."""
 
     repeats: int = 60
     """How often to draw one picture; the median counts."""

@@ -25,13 +25,13 @@ class QueryOptions(CommonOptions):
     """Tags to search for, in the site's own syntax; default: one that suits faces."""
 
     also: tuple[str, ...] = ()
-    """Tags that every post must carry as well; checked on each one where the site takes no more."""
+    """Tags that every post must carry as well; checked on each post if the site takes no more."""
 
     without: tuple[str, ...] = ()
     """Tags that no post may carry (a blacklist; * stands for anything), checked on every post."""
 
     rating: tuple[RatingChoice, ...] = ("general",)
-    """Ratings to take; asked of the site and checked on every post."""
+    """Ratings to take; part of the search, and checked on every post."""
 
     limit: int = 1000
     """Posts to list per site over all runs of the same query, newest first; 0: all of them."""
@@ -40,7 +40,7 @@ class QueryOptions(CommonOptions):
     """Name of the site in the records; default: its host."""
 
     listing: ListingChoice = "auto"
-    """Form of the listing; auto: the kind's best, the next one when the site has closed it."""
+    """Form of the listing; auto: the kind's best, or the next one if the site has closed it."""
 
     rate: float = 1.0
     """Listing requests per second and host; 0: no limit."""
@@ -56,10 +56,10 @@ class QueryOptions(CommonOptions):
     """The original (its md5 is checked) or the smaller sample, where the site has one."""
 
     max_file_mb: float = 40.0
-    """Leave larger files out."""
+    """Skip larger files."""
 
     max_megapixels: float = 100.0
-    """Leave larger pictures out."""
+    """Skip larger pictures."""
 
     retries: int = 5
     """Retries of a request after a temporary fault."""

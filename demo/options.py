@@ -25,7 +25,7 @@ class DemoOptions(CommonOptions):
     """Training length, in thousands of pictures shown to the discriminator."""
 
     seed: int = 0
-    """Draws another crowd and trains another model."""
+    """Seed of the characters and of the training."""
 
     shuffle_labels: bool = False
     """Train on labels of other faces: a control that must fall to chance."""

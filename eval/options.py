@@ -16,17 +16,17 @@ Depth = Literal["full", "quick"]
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions(DeviceOptions):
     data: Path | None = None
-    """The face set's folder; the one the snapshot was trained on, else the newest."""
+    """The face set's folder; default: the one the snapshot was trained on, else the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions(EvalOptions):
     snapshot: Path | None = None
-    """A snapshot (its .json or .safetensors), or the folder of a run or of a packaged snapshot; the
-    newest run's newest unless told otherwise."""
+    """A snapshot (its .json or .safetensors), or the folder of a run or of a packaged snapshot;
+    default: the newest of the newest run."""
 
     count: int = 2000
-    """How many faces to draw, asked for the held-out rows' own labels in turn."""
+    """How many faces to draw, with the labels of the held-out faces in turn."""
 
     seed: int = 0
     """Fixes the latents and every random choice of the scores."""
@@ -35,7 +35,7 @@ class ReportOptions(EvalOptions):
     """quick leaves out the slow parts: GAN-train, 256 px MS-SSIM, the second classifier."""
 
     inception: Path | None = None
-    """Inception-v3 weights for FID and KID (torch-fidelity's file); its cache is looked at too."""
+    """Inception-v3 weights for FID and KID (torch-fidelity's file); its cache is searched too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +59,13 @@ class RealnessOptions(EvalOptions):
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOptions(EvalOptions):
     image_size: int | None = None
-    """Side at which the classifier will read; default: the face set's own."""
+    """Side, px, at which the classifier reads faces; default: the face set's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(CommonOptions):
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs that have a report; all runs of the workspace when none is named."""
+    """Folders of runs that have a report; default: all runs of the workspace."""
 
     out: Path | None = None
     """A folder for compare.html (curves over images and minutes) and compare.csv (classes too)."""

@@ -31,7 +31,7 @@ class CropOptions(CommonOptions):
     """Another verifier (ONNX) behind the cascade."""
 
     working_side_px: int = 384
-    """Long side of the picture while faces are looked for; 512 finds a few smaller ones more."""
+    """Long side of the picture while faces are looked for; 512 finds a few more small ones."""
 
     rotated: bool = False
     """Look for faces tilted by 25 degrees as well; three times the work."""
@@ -40,7 +40,7 @@ class CropOptions(CommonOptions):
     """The cut square's side over the face box's side."""
 
     min_score: float = 0.25
-    """Detections under this score are set aside; those under half of it are dropped unnamed."""
+    """Detections under this score go to rejects.csv; those under half of it are not even listed."""
 
     min_face_px: int = 40
     """Smallest face box side, in source pixels."""

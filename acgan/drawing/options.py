@@ -16,15 +16,15 @@ ScaleBy = Literal["detail", "smooth", "pixels"]
 @dataclass(frozen=True, kw_only=True)
 class DrawOptions(DeviceOptions):
     snapshot: Path | None = None
-    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
-    workspace's newest, else the one shipped."""
+    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
+    newest in the workspace, else the first that ships."""
 
     seed: int = 0
     """The same seed, attributes and snapshot give the same pictures."""
 
     attributes: tuple[str, ...] = ()
     """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
-    named, or `random`, is drawn as the training faces have it."""
+    named, or is `random`, follows the training faces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class GenerateOptions(DrawOptions):
     """Single files, the grid, or both."""
 
     best_of: int = 1
-    """Draw so many for each picture and keep the one that shows what was asked (to a classifier
-    that the generator has never met) and looks most real."""
+    """Draw so many candidates for each picture and keep the one that shows what was asked (as read
+    by a classifier that the generator has never seen) and looks most real."""
 
     name: tuple[str, ...] = ()
     """Draw the faces of these names, always the same with one model; --count and --seed are
@@ -55,23 +55,23 @@ class GenerateOptions(DrawOptions):
     """Names that differ only in case get the same face."""
 
     scale: int = 1
-    """Enlarge single files this many times."""
+    """Enlarge single files by this factor."""
 
     scale_by: ScaleBy = "detail"
-    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
+    """How to enlarge: detail (a network trained on drawings), smooth, or pixels."""
 
     recipe: Path | None = None
-    """Draw again what this PNG (or recipe file) shows, bit for bit; the rest is ignored."""
+    """Draw again what this PNG (or recipe file) shows, bit for bit; other options are ignored."""
 
     attributes: tuple[str, ...] = ()
     """name=class pairs, as in hair_color=blue smile=1; --hair-color blue is the same. What is not
-    named, or `random`, is drawn as the training faces have it; `each` (for one or two attributes)
+    named, or is `random`, follows the training faces; `each` (for one or two attributes)
     makes a sheet of all classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VaryOptions(DrawOptions):
-    """Draw avatars near an earlier one, or the same one with other attributes."""
+    """Draw avatars like an earlier one, or the same one with other attributes."""
 
     picture: Path | None = None
     """The PNG or recipe of the earlier one. Its attributes stay unless others are named."""
@@ -83,10 +83,10 @@ class VaryOptions(DrawOptions):
     """How different: 0 is the same face, 1 any other of the same attributes."""
 
     scale: int = 1
-    """Enlarge single files this many times."""
+    """Enlarge single files by this factor."""
 
     scale_by: ScaleBy = "detail"
-    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
+    """How to enlarge: detail (a network trained on drawings), smooth, or pixels."""
 
     out: Path = Path("variations")
     """Folder for the PNGs and grid.png."""
@@ -103,18 +103,18 @@ class EditOptions(DeviceOptions):
     """Left, top and side (px) of the square around the face, where the picture shows more."""
 
     snapshot: Path | None = None
-    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
-    workspace's newest, else the one shipped. It needs its encoder (.training.safetensors) and a
-    classifier."""
+    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
+    newest in the workspace, else the first that ships. It needs its encoder
+    (.training.safetensors) and a classifier."""
 
     attributes: tuple[str, ...] = ()
-    """What shall change, as name=class pairs; --hair-color pink is the same."""
+    """What to change, as name=class pairs; --hair-color pink is the same."""
 
     scale: int = 1
-    """Enlarge what is written this many times."""
+    """Enlarge the result by this factor."""
 
     scale_by: ScaleBy = "detail"
-    """How to enlarge: detail (by a network that learnt from drawings), smooth, or pixels."""
+    """How to enlarge: detail (a network trained on drawings), smooth, or pixels."""
 
     out: Path = Path("edited")
     """Folder for the PNG, which is named after the picture and the classes."""
@@ -138,7 +138,7 @@ class TraverseOptions(DrawOptions):
     """Rows, each another character."""
 
     scale: int = 0
-    """Enlarge the GIF this many times; 0 makes a picture at least 128 px wide."""
+    """Enlarge the GIF by this factor; 0 makes a picture at least 128 px wide."""
 
     fps: int = 12
     """Pictures per second in the GIF."""
@@ -152,20 +152,20 @@ class InterpolateOptions(DrawOptions):
     """Morph between two or more avatars in steps that look equally large."""
 
     keys: tuple[str, ...] = ("1", "2", "3")
-    """Where the path leads: seeds (`7`), attributes (`hair_color=blue,smile=1`, with `seed=7` where
-    the face shall change too) and PNGs or recipes drawn earlier (`avatars/7-0003.png`)."""
+    """Where the path leads: seeds (`7`), attributes (`hair_color=blue,smile=1`, with `seed=7` for
+    another face) and PNGs or recipes drawn earlier (`avatars/7-0003.png`)."""
 
     frames: int = 60
     """Pictures on the whole path."""
 
     loop: bool = False
-    """Lead back to the first one."""
+    """Return to the first one at the end."""
 
     strip: int = 12
     """Pictures in the PNG strip."""
 
     scale: int = 0
-    """Enlarge GIF and MP4 this many times; 0 makes a picture at least 192 px wide."""
+    """Enlarge GIF and MP4 by this factor; 0 makes a picture at least 192 px wide."""
 
     fps: int = 20
     """Pictures per second."""
@@ -176,11 +176,11 @@ class InterpolateOptions(DrawOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(DeviceOptions):
-    """Export the generator as an ONNX file that describes itself, or as a site that draws."""
+    """Export the generator as a self-describing ONNX file, or as a site that draws."""
 
     snapshot: Path | None = None
-    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
-    workspace's newest, else the one shipped."""
+    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
+    newest in the workspace, else the first that ships."""
 
     out: Path = Path("generator.onnx")
     """The file to write."""
@@ -189,10 +189,10 @@ class ExportOptions(DeviceOptions):
     """Write this folder instead: the page as static files that draw in the browser."""
 
     also: tuple[Path, ...] = ()
-    """More models for the site, to choose among."""
+    """More models to offer on the site."""
 
     runtime: Path | None = None
-    """Where the npm package onnxruntime-web lies, for the site; without it ./node_modules, else
+    """For the site: folder of the npm package onnxruntime-web; default: ./node_modules, else
     npm fetches it."""
 
     precision: Literal["fp32", "fp16"] = "fp32"
@@ -207,11 +207,11 @@ class PackageOptions(CommonOptions):
     """Collect a snapshot, its scores, its classifier and a model card in a folder to give away."""
 
     snapshot: Path | None = None
-    """A snapshot's JSON, a run's or packaged folder, or a shipped one's name; by default the
-    workspace's newest, else the one shipped."""
+    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
+    newest in the workspace, else the first that ships."""
 
     out: Path = Path("models")
-    """Where to make the folder. What lies in acgan/models ships with the project."""
+    """Where to make the folder. Models in acgan/models ship with the project."""
 
     name: str | None = None
     """The folder's name, and the snapshot's; the run's by default."""
@@ -220,7 +220,7 @@ class PackageOptions(CommonOptions):
     """fp16 halves the weights on disk; pictures and their recipes change slightly."""
 
     training: bool = True
-    """Add the nets that trained it (encoder, discriminator, helper), for `train --from`."""
+    """Include the other trained nets (encoder, discriminator, helper), for `train --from`."""
 
     about: str = ""
     """For the model card: where the faces came from, and who may use the model for what."""

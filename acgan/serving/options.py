@@ -14,11 +14,11 @@ class ServeOptions(DeviceOptions):
     """Serve avatars over HTTP, and a page on which to make them."""
 
     snapshot: Path | None = None
-    """The snapshot that draws unless a request names another; those of the workspace and those
-    shipped can be asked for by their names."""
+    """The snapshot that draws unless a request names another; the workspace's and the shipped ones
+    can be requested by name."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 lets others in the network in."""
+    """Address to listen on; 0.0.0.0 opens it to the network."""
 
     port: int = 7860
     """Port to listen on; 0 takes a free one."""
@@ -28,23 +28,23 @@ class ServeOptions(DeviceOptions):
 
     hosts: tuple[str, ...] = ()
     """Names under which a proxy or browser may ask for this server, as in avatars.example.org.
-    Without any, a server on a loopback address answers to that alone, others to every name."""
+    Without any, a server on a loopback address answers to that alone, any other to every name."""
 
     root_path: str = ""
-    """The path under which a proxy shows this server, as in /avatars; the proxy takes it off."""
+    """The path under which a proxy shows this server, as in /avatars; the proxy strips it."""
 
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
-    """Addresses of proxies whose word (X-Forwarded-For) on who asks is taken."""
+    """Addresses of proxies whose X-Forwarded-For is trusted."""
 
     client_limit: float = 50.0
     """Drawings a second that one client gets on average (ten seconds' worth at once); what is
     cached does not count. 0: no limit."""
 
     cache: Path | None = None
-    """Folder for drawn PNGs that is kept; without one, a temporary folder."""
+    """Folder in which drawn PNGs are kept; default: a temporary folder."""
 
     cache_mb: int = 256
-    """How much of the disk the cache may take; a quarter of it is kept in memory, too."""
+    """How much of the disk the cache may take; a quarter of that is also used in memory."""
 
     engine: Literal["onnx", "torch"] = "onnx"
     """What draws on a CPU: ONNX Runtime, twice as fast, or PyTorch, ready some seconds sooner."""

@@ -35,7 +35,8 @@ class TrainOptions(DeviceOptions):
     """The run's name; default: the preset's."""
 
     minutes: float | None = None
-    """Train for this long, parts of a resumed run together; 5 where --kimg is not given."""
+    """Train for this long, all parts of a resumed run together; default: 5, unless --kimg is
+    given."""
 
     kimg: float | None = None
     """Train for this many thousand pictures shown to the discriminator."""
@@ -48,8 +49,8 @@ class TrainOptions(DeviceOptions):
     """Start a new run even where the same command left an unfinished or finished one."""
 
     image_size: int | None = None
-    """Side in pixels; the face set's own, or with --from the source's, unless told otherwise
-    (resized, antialiased)."""
+    """Side in pixels (faces are resized, antialiased); default: the face set's own, or with --from
+    the source's."""
 
     attributes: tuple[str, ...] = ()
     """Learn only these attributes; default: all that the face set has."""
@@ -58,7 +59,7 @@ class TrainOptions(DeviceOptions):
     """Fixes weights, order of pictures and latents."""
 
     shuffle_labels: bool = False
-    """Train on labels of other pictures: a control that must fail."""
+    """Shuffle the labels among the pictures: a control whose accuracy must fall to chance."""
 
     batch: int | None = None
     """Pictures per update, over all processes; default: the preset's."""
@@ -79,10 +80,10 @@ class TrainOptions(DeviceOptions):
     """Ablation: weight of the gradient penalty."""
 
     augmentation: Augmentation | None = None
-    """Ablation: what pictures go through before the discriminator (geometry only)."""
+    """Ablation: how pictures are augmented before the discriminator (geometry only)."""
 
     precision: Precision | None = None
-    """Of the convolutions; auto measures which one is faster here."""
+    """Precision of the convolutions; auto measures which one is faster here."""
 
     pretrained: Pretrained | None = None
     """Ablation: the frozen network whose features help the discriminator; `none` does without."""

@@ -70,7 +70,7 @@ class TrainVerifierOptions(CommonOptions):
     the scale of the scores."""
 
     start_from: Path | None = None
-    """Verifier to go on from, for example the shipped one; a fresh network by default."""
+    """Verifier to start from, for example the shipped one; default: a fresh network."""
 
     cascade: Path | None = None
     """Cascade whose false proposals are mined from the pictures; the shipped one by default."""
@@ -79,7 +79,7 @@ class TrainVerifierOptions(CommonOptions):
     """Views to train on, faces and others in equal parts."""
 
     batch: int = 128
-    """Views in a step."""
+    """Views per step."""
 
     learning_rate: float = 3e-3
     """Peak learning rate; it rises for 5% of the steps and falls to nothing as a cosine."""

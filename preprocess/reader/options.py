@@ -10,14 +10,14 @@ from avatar_common.commands.options import CommonOptions
 
 @dataclass(frozen=True, kw_only=True)
 class LabelOptions(CommonOptions):
-    """Read attributes off the faces themselves, or look at what was read."""
+    """Read attributes off the faces themselves, or review what was read."""
 
     name: str | None = None
     """The face set in data/faces; default: the one written last."""
 
     review: bool = False
-    """Open a page on this machine with contact sheets of the guesses; what you choose is written as
-    you go and counts as a person's word."""
+    """Open a page on this machine with contact sheets of the guesses; what you choose is saved as
+    you go and counts as labelled by a person."""
 
     attributes: tuple[str, ...] = ()
     """Only these attributes, such as hair_color; default: all that the reader reads."""
@@ -29,13 +29,13 @@ class LabelOptions(CommonOptions):
     """Write a label from this confidence on, 0 to 1; default: the reader's own, by attribute."""
 
     refill: bool = False
-    """Read again what a reader wrote before. What tags, a table or a person said always stays."""
+    """Replace labels that a reader wrote. Those from tags, a table or a person always stay."""
 
     vocabulary: Path | None = None
     """The vocabulary TOML for a set without labels; default: the shipped one."""
 
     host: str = "127.0.0.1"
-    """With --review: the address to listen at; leave it on this machine."""
+    """With --review: the address to listen on; keep it on this machine."""
 
     port: int = 7870
     """With --review: the page's port; 0 takes any free one."""
@@ -52,7 +52,7 @@ class TrainReaderOptions(CommonOptions):
     """ONNX file to write; what it reads and how well goes into a JSON beside it."""
 
     data: tuple[str, ...]
-    """Labelled face sets to learn from: names in data/faces, or folders. Each is drawn from equally
+    """Labelled face sets to learn from: names in data/faces, or folders. Each is sampled equally
     often; name one twice for twice as often."""
 
     check: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class TrainReaderOptions(CommonOptions):
     """Highest rate of the schedule."""
 
     batch: int = 128
-    """Views a step."""
+    """Views per step."""
 
     threads: int = 1
     """Threads of the network."""
