@@ -22,7 +22,9 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 MOST_BYTES = 64 * 2**20
 MOST_PICTURE_SIDE_PX = 8192
 LEAST_FACE_PX = 16
+MOST_SCANS = 50  # progressive JPEGs have about 10; each takes time, and a kilobyte can name thirty
 MOST_ASKEW = 1.05
+JPEG_START, JPEG_SCAN = b"\xff\xd8", b"\xff\xda"
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
 
 
@@ -63,6 +65,8 @@ def _opened(picture: OwnPicture, most_side: int) -> tuple[Image.Image, str]:
     data = picture if isinstance(picture, bytes) else _read(Path(picture), where)
     if len(data) > MOST_BYTES:
         raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=where)
+    if data[:2] == JPEG_START and data.count(JPEG_SCAN) > MOST_SCANS:
+        raise UserError(f"a JPEG of more than {MOST_SCANS} scans", where=where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -58,7 +58,8 @@ def fold_attributes(
 def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, str]:
     """`name=class` pairs checked against what the snapshot knows.
 
-    Raises `UserError` naming the attributes, or the classes, that there are.
+    Raises `UserError` naming the attributes, or the classes, that there are; also for an attribute
+    that is named twice.
     """
     asked: dict[str, str] = {}
     for pair in pairs:
@@ -71,9 +72,11 @@ def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, 
             close = difflib.get_close_matches(name, vocabulary.names, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
             raise UserError(
-                f"this snapshot has no attribute {name!r}",
+                f"this snapshot has no attribute {name[:60]!r}",
                 hint=f"{guess}it knows {', '.join(vocabulary.names) or 'none'}",
             )
+        if name in asked:
+            raise UserError(f"{name} is named twice")
         if value == "":
             classes = ", ".join(vocabulary.group(name).classes)
             raise UserError(f"{name} needs a class", hint=f"one of: {classes}")

@@ -232,7 +232,8 @@ def add_errors(api: FastAPI) -> None:
     @api.exception_handler(UserError)
     async def user_error(request: Request, error: UserError) -> JSONResponse:
         status = 404 if error.what.startswith("no model") else 400
-        content = {"error": f"{error.where}: {error.what}" if error.where else error.what}
+        known = error.where and not Path(error.where).is_absolute()  # what lies where is not told
+        content = {"error": f"{error.where}: {error.what}" if known else error.what}
         return JSONResponse(content | ({"hint": error.hint} if error.hint else {}), status)
 
     @api.exception_handler(Busy)

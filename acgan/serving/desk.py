@@ -28,6 +28,7 @@ from avatar_common.errors import UserError
 
 DRAWING_VERSION = 2  # part of every key: raise it when the same request gives another picture
 MOST_WAITING = 256
+MOST_FINDING = 16  # of pictures that visitors send: each takes seconds
 MOST_PICTURES = 64
 MOST_SIDE_PX = 1024
 MOST_BEST_OF = 16
@@ -58,14 +59,32 @@ class Wish:
     attributes: tuple[str, ...]
 
 
+class Lane:
+    """Threads of one kind of work, and a bound on how much of it waits."""
+
+    def __init__(self, threads: int, most_waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="draw")
+        self._most, self._waiting = most_waiting, 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What the work gives, when its turn has come. Raises `Busy` where too much waits."""
+        if self._waiting >= self._most:
+            raise Busy(503, 1.0)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._waiting -= 1
+
+
 class Desk:
-    """Draws for all clients."""
+    """Draws for all clients. What takes seconds waits in a lane of its own."""
 
     def __init__(self, library: Library, cache: Cache, threads: int, client_limit: float) -> None:
         self.library, self._cache = library, cache
         self._shares = Shares(client_limit)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="draw")
-        self._waiting = 0
+        self._drawing = Lane(threads, MOST_WAITING)
+        self._finding = Lane(max(1, threads // 2), MOST_FINDING)
         self._found: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
 
     async def avatar(self, client: str, wish: Wish) -> tuple[bytes, str]:
@@ -117,7 +136,7 @@ class Desk:
         key = self._face_key(model, data)
         if key not in self._found:
             work = partial(find_recipe, self.library, model, data)
-            self._remember(key, await self._work(client, FIND_COST, work))
+            self._remember(key, await self._work(client, FIND_COST, work, self._finding))
         return self._found[key]
 
     async def edit(
@@ -133,7 +152,7 @@ class Desk:
             recipe = known or find_recipe(self.library, model, data)
             return recipe, draw_edit(self.library.model(model), data, recipe, attributes, side)
 
-        recipe, png = await self._work(client, cost, work)
+        recipe, png = await self._work(client, cost, work, self._finding)
         self._remember(key, recipe)
         return png
 
@@ -164,17 +183,13 @@ class Desk:
         """What there is to know of a model."""
         return await self._work(client, 1, lambda: self.library.describe(name))
 
-    async def _work(self, client: str, cost: int, work: Callable[[], T]) -> T:
+    async def _work(
+        self, client: str, cost: int, work: Callable[[], T], lane: Lane | None = None
+    ) -> T:
         wait_s = self._shares.wait_s(client, cost)
         if wait_s:
             raise Busy(429, wait_s)
-        if self._waiting >= MOST_WAITING:
-            raise Busy(503, 1.0)
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        finally:
-            self._waiting -= 1
+        return await (lane or self._drawing).run(work)
 
 
 def draw_wish(model: Model, wish: Wish) -> bytes:

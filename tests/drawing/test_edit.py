@@ -229,6 +229,13 @@ def png_that_claims(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+def jpeg_of_many_scans() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "JPEG", progressive=True)
+    start, *scans = file.getvalue().removesuffix(b"\xff\xd9").split(b"\xff\xda")
+    return b"\xff\xda".join([start, *scans, *[scans[-1]] * 1000]) + b"\xff\xd9"
+
+
 def broken_png() -> bytes:
     file = io.BytesIO()
     Image.effect_noise((64, 64), 50).convert("RGB").save(file, "PNG")
@@ -242,6 +249,7 @@ def broken_png() -> bytes:
         (b"GIF89a", "not a readable"),
         (b"<svg/>" * 1000, "not a readable"),
         (broken_png(), "not a readable"),
+        (jpeg_of_many_scans(), "more than 50 scans"),
         (png_that_claims(8193), "more than 8192 px"),
         (png_that_claims(2**31 - 1), "more than 8192 px"),
         (png_that_claims(0), "not a readable"),

@@ -6,9 +6,12 @@ import base64
 import http.client
 import io
 import json
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ import pytest
 from PIL import Image
 
 import acgan
+from acgan.serving.library import Library
 from tests.serving.conftest import Served, serving
 from tests.serving.test_http import NEW, OLD, call, picture
 
@@ -80,6 +84,7 @@ def test_an_own_picture_is_found_and_edited(served: Served, workspace: Path) -> 
         ("edit?smile=1", 400, "smile cannot be changed"),
         ("edit?hair_color=mauve", 400, "mauve"),
         ("edit?hair_color=" + "x" * 10_000, 400, "hair_color"),
+        ("edit?" + "&".join(["hair_color=pink", "hair_color=red"] * 1500), 400, "named twice"),
         ("edit?hair_color=pink&size=0", 400, "size"),
         (f"edit?hair_color=pink&size={10**9}", 400, "size"),
         ("edit?hair_color=pink&like=x", 400, "no attribute"),
@@ -95,6 +100,7 @@ def test_edits_that_cannot_be(
     assert found == status
     assert message in json.loads(body)["error"]
     assert len(body) < 600
+    assert str(workspace).encode() not in body
 
 
 def test_sent_pictures_that_are_none(served: Served, workspace: Path) -> None:
@@ -110,6 +116,34 @@ def test_sent_pictures_that_are_none(served: Served, workspace: Path) -> None:
             assert set(json.loads(answer)) <= {"error", "hint"}
     assert status_of_announced(served, "find", 2**20 + 1) == 413
     assert send(served, "find", sent)[0] == 200
+
+
+def test_avatars_are_drawn_while_many_send_pictures(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from acgan.serving import desk
+
+    begun, go_on = threading.Event(), threading.Event()
+    find = desk.find_recipe
+
+    def slow(library: Library, name: str, data: bytes) -> dict[str, Any]:
+        begun.set()
+        assert go_on.wait(60)
+        return find(library, name, data)
+
+    monkeypatch.setattr(desk, "find_recipe", slow)
+    monkeypatch.setattr(desk, "MOST_FINDING", 3)
+    with serving(workspace, client_limit=0.0) as found, ThreadPoolExecutor(9) as clients:
+        sent = [face_bytes(workspace) + bytes([number]) for number in range(9)]
+        try:
+            answers = [clients.submit(send, found, "edit?hair_color=pink", body) for body in sent]
+            assert begun.wait(60)
+            assert call(found, "avatar/not-drawn-before.png")[0] == 200
+            refused = [answer.result(60)[0] for answer in islice(as_completed(answers, 60), 6)]
+            assert refused == [503] * 6
+        finally:
+            go_on.set()
+        assert sorted(answer.result()[0] for answer in answers) == [200] * 3 + [503] * 6
 
 
 def test_finding_faces_counts_as_much_drawing(workspace: Path) -> None:
