@@ -19,10 +19,12 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "rate_g": (1e-8, 1),
     "rate_d": (1e-8, 1),
     "helper_rate": (1e-8, 1),
+    "pretrained_shift": (0, 15),
     "beta1": (0, 0.9999),
     "beta2": (0, 0.99999),
     "augmentation_probability": (0, 1),
     "label_drop": (0, 1),
+    "kept_share": (0.01, 1),
     "temper": (0, 10),
 }
 

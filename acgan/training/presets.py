@@ -58,6 +58,8 @@ class Preset:
     helper_weight: float = 0.25
     helper_rate: float = 1e-3
     perceptual_weight: float = 2.0
+    pretrained_shift: int = 0
+    """Up to this many pixels the frozen network's view moves in each update, in both directions."""
 
     batch: int = 32
     rate_g: float = 1e-3
@@ -78,6 +80,9 @@ class Preset:
     mirror: bool = True
     temper: float = 0.5
     label_drop: float = 0.05
+    kept_share: float = 1.0
+    """Train on this share of the faces of each class, those that the frozen network finds least
+    odd (2007.15255)."""
 
     @property
     def has_encoder(self) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.optim import Optimizer
 
 from acgan.nets.blocks import DiscriminatorOutput
@@ -117,15 +118,15 @@ class Step:
         real_maps = fake_maps = None
         if self.nets.helper is not None:
             with torch.no_grad():
-                real_maps = self.look(draws.real)
-            fake_maps = self.look(fakes.images)
+                real_maps = self.look(draws.real, seed)
+            fake_maps = self.look(fakes.images, seed)
             stats |= self.helper(real_maps, fake_maps)
 
         # Generator: fakes up with both, read as what they were asked for, redraws like their reals.
         if number % settings.generator_every == 0:
             if not settings.shared_fakes:
                 fakes = self.fakes(draws)
-                fake_maps = None if real_maps is None else self.look(fakes.images)
+                fake_maps = None if real_maps is None else self.look(fakes.images, seed)
             stats |= self.generator(fakes, draws, output_real, real_maps, fake_maps, progress)
 
         # The running averages of the generator, one of which will be used.
@@ -174,9 +175,21 @@ class Step:
                 z[draws.redrawn] = mean + (0.5 * log_variance).exp() * draws.z[draws.redrawn]
             return Fakes(self.compiled_g(z, draws.fake_labels), divergence)
 
-    def look(self, images: Tensor) -> Maps:
-        """What the frozen network sees in pictures: one map per stage."""
+    def look(self, images: Tensor, seed: int) -> Maps:
+        """What the frozen network sees in pictures: one map per stage.
+
+        Its strides are a fixed grid, which a generator learns to serve with textures of the same
+        pitch. So its view moves a little in each update, for all pictures alike.
+        """
         assert self.compiled_features is not None
+        if most := self.settings.pretrained_shift:
+            # On the CPU: a GPU would have to be waited for.
+            random = torch.Generator().manual_seed(seed)
+            left, top = torch.randint(2 * most + 1, (2,), generator=random).tolist()
+            side = images.shape[2]
+            around = pad(images, (most, most, most, most), mode="reflect")
+            images = around[:, :, top : top + side, left : left + side]
+            images = images.contiguous(memory_format=torch.channels_last)
         with self._autocast():
             return self.compiled_features(images)
 

@@ -24,6 +24,7 @@ from acgan.training.precision import computes_in_bf16
 from acgan.training.presets import FEW_REDRAWN, Preset
 from acgan.training.record import Record
 from acgan.training.rundir import write_config
+from acgan.training.selection import densest
 from acgan.training.signals import hold_signals
 from acgan.training.start import start_from
 from acgan.training.state import Ledger, Nets, build_nets, restore, save
@@ -119,7 +120,10 @@ def train(plan: Plan, device: torch.device, world: World) -> dict[str, Any]:  # 
 
     # Pictures and labels lie on the device as bytes: no loader to wait for, and rows can be drawn
     # from (seed, nimg). The record keeps numbers, grids and snapshots, in the first process only.
-    feed = Feed(faces, device, sampling_weights(faces.labels, plan.sizes, settings.temper))
+    weights = sampling_weights(faces.labels, plan.sizes, settings.temper)
+    if settings.kept_share < 1 and nets.features is not None:
+        weights = weights * densest(faces, nets.features, settings.kept_share)
+    feed = Feed(faces, device, weights)
     record = Record(plan, nets, ledger) if world.first else None
     # A resumed run's clock goes on from where it stood, or a budget in minutes would begin anew.
     started, saved = time.monotonic() - ledger.elapsed_s, time.monotonic()

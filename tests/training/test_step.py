@@ -62,7 +62,7 @@ def test_each_update_moves_its_own_net(preset: str) -> None:
     assert moved() == {"discriminator"}
     maps = (None, None)
     if nets.helper is not None:
-        maps = (step.look(draws.real), step.look(fakes.images))
+        maps = (step.look(draws.real, 0), step.look(fakes.images, 0))
         step.helper(*maps)
         assert moved() == {"discriminator", "helper"}
     before = {part: weights_of(getattr(nets, part)) for part in before}
@@ -181,12 +181,38 @@ def test_redrawing_trains_the_encoder_through_redrawn_faces_alone() -> None:
     fakes = step.fakes(draws)
     fakes.images.retain_grad()
     _, output = step.discriminator(fakes, draws, with_penalty=False)
-    maps = step.look(draws.real), step.look(fakes.images)
+    maps = step.look(draws.real, 0), step.look(fakes.images, 0)
     step.generator(fakes, draws, output, *maps, progress=0)
     assert changed(step.nets.encoder, before)
     redrawn, drawn = fakes.images.grad[::2].abs().sum(), fakes.images.grad[1::2].abs().sum()
     assert redrawn > 0
     assert drawn < 1e-6 * redrawn
+
+
+def test_the_frozen_network_sees_every_update_from_another_place() -> None:
+    """All pictures of an update are moved alike, so that redrawn faces still match their reals."""
+    step, feed = make_step("small", pretrained_shift=4)
+    seen: list[torch.Tensor] = []
+    step.compiled_features = lambda images: (seen.append(images), (images,))[1]
+    pictures = draws_of(step, feed).real
+    for seed in (1, 1, 2):
+        step.look(pictures, seed)
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])
+    assert seen[0].shape == pictures.shape
+    moves = [
+        (left, top)
+        for left in range(-4, 5)
+        for top in range(-4, 5)
+        if torch.equal(
+            seen[0][:, :, 4:-4, 4:-4], pictures.roll((top, left), (2, 3))[:, :, 4:-4, 4:-4]
+        )
+    ]
+    assert len(moves) == 1
+
+    step, feed = make_step("small", pretrained_shift=0)
+    step.compiled_features = lambda images: (images,)
+    assert torch.equal(step.look(pictures, 1)[0], pictures)
 
 
 def test_redrawn_faces_keep_their_labels_and_become_fewer() -> None:
