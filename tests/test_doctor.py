@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import json
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,14 +30,14 @@ def report_of(capsys: pytest.CaptureFixture[str], **options: Any) -> dict[str, A
 
 def break_import(monkeypatch: pytest.MonkeyPatch, broken: str, message: str) -> None:
     """Let `import BROKEN` fail as it does where a system library is missing."""
-    kept = doctor.importlib.import_module
+    kept = importlib.import_module
 
     def import_module(name: str, package: str | None = None) -> Any:
         if name == broken:
             raise ImportError(message)
         return kept(name, package)
 
-    monkeypatch.setattr(doctor.importlib, "import_module", import_module)
+    monkeypatch.setattr(importlib, "import_module", import_module)
 
 
 def test_the_report_holds_what_an_issue_needs(
@@ -122,8 +124,8 @@ def test_a_missing_device_is_a_problem_not_an_end(
 def test_a_full_disk_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_gb: int, problems: int
 ) -> None:
-    usage = doctor.shutil.disk_usage(tmp_path)._replace(free=free_gb * 10**9)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: usage)
+    usage = shutil.disk_usage(tmp_path)._replace(free=free_gb * 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     report = doctor.examine(DoctorOptions(workspace=tmp_path / "new", device="cpu"))
     assert len(report["problems"]) == problems
 

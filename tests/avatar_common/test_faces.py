@@ -121,9 +121,15 @@ def test_the_id_is_of_what_is_there(change: Callable[[Path], object], tmp_path: 
 
 
 def test_pictures_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, hashed = make_face_set(tmp_path), []
+    path = make_face_set(tmp_path)
+    hashed: list[str] = []
     real = identity._hash
-    monkeypatch.setattr(identity, "_hash", lambda path: hashed.append(path.name) or real(path))
+
+    def noted(path: Path) -> str:
+        hashed.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(identity, "_hash", noted)
     for _ in range(2):
         read_face_set(path)
         assert hashed == ["0.png", "1.png", "2.png"]

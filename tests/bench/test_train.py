@@ -36,7 +36,8 @@ class Calls:
     """Stands in for the project's commands; the list of what was asked."""
 
     def __init__(self, workspace: Path) -> None:
-        self.workspace, self.asked = workspace, []
+        self.workspace = workspace
+        self.asked: list[str] = []
         self.stop_at: str | None = None
 
     def __call__(self, given: list[str], end: float | None = None) -> dict[str, Any] | None:

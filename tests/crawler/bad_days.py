@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from demo.booru import BooruPost, Faults, StandIn
 from demo.booru.answers import HTML_PAGE, Answer
+from demo.booru.faults import Lane
 from demo.booru.samples import make_posts
 
 
@@ -14,10 +15,10 @@ def general(count: int, seed: int = 0, **changes: object) -> list[BooruPost]:
     return [replace(post, rating="g", **changes) for post in make_posts(count, seed)]  # type: ignore[arg-type]
 
 
-def standing(fault: str | None, lane: str = "file") -> Faults:
+def standing(fault: str | None, wanted: Lane = "file") -> Faults:
     """The same fault for every request of a lane."""
     faults = Faults()
-    faults.draw = lambda asked, key: fault if asked == lane else None  # type: ignore[method-assign]
+    faults.draw = lambda lane, key: fault if lane == wanted else None  # type: ignore[method-assign]
     return faults
 
 

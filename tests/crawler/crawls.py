@@ -15,14 +15,15 @@ from crawler.fetch import fetch
 from crawler.options import FetchOptions
 from crawler.policy import PICTURE_EXTENSIONS
 from demo.booru import BooruPost, StandIn
+from demo.booru.server import Kind
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("danbooru", "moebooru", "gelbooru")
+KINDS: tuple[Kind, ...] = ("danbooru", "moebooru", "gelbooru")
 
 
-def options(stand_in: StandIn, kind: str, workspace: Path, **others: Any) -> FetchOptions:
+def options(stand_in: StandIn, kind: Kind, workspace: Path, **others: Any) -> FetchOptions:
     """Unpaced options for a stand-in; everything in it by default."""
-    values = {
+    values: dict[str, Any] = {
         "site": stand_in.url,
         "kind": kind,
         "tags": "solo",
@@ -37,11 +38,11 @@ def options(stand_in: StandIn, kind: str, workspace: Path, **others: Any) -> Fet
     return FetchOptions(**(values | others))
 
 
-def crawl(stand_in: StandIn, kind: str, workspace: Path, **others: Any) -> None:
+def crawl(stand_in: StandIn, kind: Kind, workspace: Path, **others: Any) -> None:
     fetch(options(stand_in, kind, workspace, **others))
 
 
-def command(stand_in: StandIn, kind: str, workspace: Path) -> list[str]:
+def command(stand_in: StandIn, kind: Kind, workspace: Path) -> list[str]:
     """The same crawl as a command of its own process."""
     return [
         sys.executable, "-m", "crawler", "fetch", "--site", stand_in.url, "--kind", kind,

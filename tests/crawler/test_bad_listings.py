@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from avatar_common.errors import Unavailable, UserError
 from demo.booru import BooruPost, Faults, serve
 from demo.booru.answers import Answer
+from demo.booru.server import Kind
 from tests.crawler.bad_days import answering, general
 from tests.crawler.crawls import KINDS, check_exact, crawl, files_on_disk, last_json, rows
 
@@ -38,7 +39,7 @@ def test_json_out_of_order_is_asked_for_by_id(tmp_path: Path) -> None:
             found = search(query, **others)  # type: ignore[arg-type]
             return found if "sort:id:desc" in query else sorted(found, key=lambda post: post.score)
 
-        stand_in.catalogue.search = by_score  # type: ignore[method-assign, assignment]
+        stand_in.catalogue.search = by_score  # type: ignore[method-assign]
         crawl(stand_in, "gelbooru", tmp_path)
     check_exact(posts, tmp_path)
 
@@ -67,10 +68,10 @@ def test_a_row_out_of_order_costs_itself(
     [("danbooru", "json"), ("moebooru", "json"), ("gelbooru", "xml"), ("gelbooru", "json")],
 )
 def test_a_control_character_costs_its_row(
-    kind: str, listing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, listing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     posts = general(12, 11)
-    with serve(posts, kind, faults=Faults(["control_character"])) as stand_in:  # type: ignore[arg-type]
+    with serve(posts, kind, faults=Faults(["control_character"])) as stand_in:
         crawl(stand_in, kind, tmp_path, listing=listing)
     assert last_json(capsys.readouterr().out)["run"]["malformed_rows"] == 1
     check_exact(sorted(posts, key=lambda post: post.post_id)[:-1], tmp_path)
@@ -78,11 +79,11 @@ def test_a_control_character_costs_its_row(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_site_that_wants_a_key(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Said at once, with its words and where a key goes; with one, all is well."""
     posts = general(12, 12)
-    with serve(posts, kind, faults=Faults(["wants_key"])) as stand_in:  # type: ignore[arg-type]
+    with serve(posts, kind, faults=Faults(["wants_key"])) as stand_in:
         with pytest.raises(UserError, match="Missing authentication") as stop:
             crawl(stand_in, kind, tmp_path)
         assert "$AVATAR_CREDENTIALS_127_0_0_1" in str(stop.value)
@@ -219,7 +220,7 @@ def test_a_page_of_nothing_but_bad_rows_is_stepped_over(
     cut=st.none() | st.floats(0.3, 1.0),
 )  # fmt: skip
 def test_any_standing_damage_of_every_page(
-    kind: str,
+    kind: Kind,
     html: bool,
     marks: list[tuple[float, bytes]],
     cut: float | None,
@@ -240,7 +241,7 @@ def test_any_standing_damage_of_every_page(
         return replace(answer, body=body[: int(cut * len(body))] if cut else body)
 
     capsys.readouterr()
-    with serve(posts, kind) as stand_in:  # type: ignore[arg-type]
+    with serve(posts, kind) as stand_in:
         answering(stand_in, damaged)
         listing = "html" if html and kind == "moebooru" else "auto"
         try:

@@ -25,6 +25,7 @@ from crawler.status import status
 from demo.booru import FAULTS, BooruPost, Faults, serve
 from demo.booru.faults import FILE_FAULTS, LISTING_FAULTS
 from demo.booru.samples import make_posts, png
+from demo.booru.server import Kind
 from tests.crawler.crawls import (
     KINDS,
     check_exact,
@@ -40,7 +41,7 @@ from tests.crawler.crawls import (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_everything_obtainable_and_every_reason(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faults = Faults.all(seed=1, slow_s=0.02, retry_after_s=0)
     posts = list(make_posts(250, 1, faults=faults.names))
@@ -66,7 +67,7 @@ def test_everything_obtainable_and_every_reason(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_limit_newer_posts_and_more(kind: str, tmp_path: Path) -> None:
+def test_limit_newer_posts_and_more(kind: Kind, tmp_path: Path) -> None:
     posts = list(make_posts(60, 2))
     old, new = posts[:50], posts[50:]
     with serve(old, kind, arrivals=new) as stand_in:
@@ -88,7 +89,7 @@ def test_limit_newer_posts_and_more(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lying_rating_filter_never_brings_a_picture(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not one request is made for such a file, so its bytes are never on disk for a moment."""
     written: list[str] = []
@@ -337,7 +338,7 @@ def test_faults_have_names_that_exist() -> None:
 @example(kind="gelbooru", schedule=["empty_page", "empty_body", "truncated"], content_seed=2)
 @example(kind="danbooru", schedule=["short_page", *FILE_FAULTS * 6], content_seed=3)
 def test_any_schedule_of_faults(
-    kind: str,
+    kind: Kind,
     schedule: list[str | None],
     content_seed: int,
     tmp_path_factory: pytest.TempPathFactory,

@@ -13,6 +13,7 @@ from crawler.fields import decode
 from crawler.records import BadAnswer, Page, Post
 from crawler.sites import KINDS
 from crawler.words import said, wants_key, what_is
+from demo.booru.answers import BooruKind
 from demo.booru.danbooru import Danbooru
 from demo.booru.gelbooru import Gelbooru
 from demo.booru.moebooru import Moebooru
@@ -22,7 +23,7 @@ from demo.booru.samples import make_posts
 ROOT = "https://booru.example"
 ROWS = 6
 DAPI = {"page": "dapi", "s": "post", "q": "index"}
-ASKED = {
+ASKED: dict[tuple[str, str], tuple[BooruKind, str, dict[str, str]]] = {
     ("danbooru", "json"): (Danbooru(), "/posts.json", {}),
     ("moebooru", "json"): (Moebooru(), "/post.json", {}),
     ("moebooru", "html"): (Moebooru(), "/post", {}),

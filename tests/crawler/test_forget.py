@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from avatar_common.errors import UserError
 from crawler.forget import forget
 from crawler.options import ForgetOptions
-from demo.booru import serve
+from demo.booru import StandIn, serve
 from demo.booru.samples import make_posts
+from demo.booru.server import Kind
 from tests.crawler.crawls import (
     crawl,
     files_on_disk,
@@ -39,10 +41,9 @@ def test_forgotten_pictures_stay_away(tmp_path: Path, capsys: pytest.CaptureFixt
         assert counts["posts"] == 2 * counts["files"], "the same files on the other site too"
         assert set(files_on_disk(tmp_path)) == everything - gone
         before = stand_in.requests["file"] + other.requests["file"]
-        for server, kind, name in (
-            (stand_in, "danbooru", "stand-in"),
-            (other, "gelbooru", "other"),
-        ):
+        sites: tuple[tuple[StandIn, Kind, str], ...]
+        sites = ((stand_in, "danbooru", "stand-in"), (other, "gelbooru", "other"))
+        for server, kind, name in sites:
             crawl(server, kind, tmp_path, name=name, tags="1girl")
         assert stand_in.requests["file"] + other.requests["file"] == before
     assert set(files_on_disk(tmp_path)) == everything - gone
@@ -57,6 +58,6 @@ def test_forgotten_pictures_stay_away(tmp_path: Path, capsys: pytest.CaptureFixt
     "options",
     [{}, {"post": ("7",)}, {"post": ("x:y",)}, {"tag": (" ",)}],
 )
-def test_forget_says_what_is_wrong(options: dict[str, tuple[str, ...]], tmp_path: Path) -> None:
+def test_forget_says_what_is_wrong(options: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(UserError):
         forget(ForgetOptions(workspace=tmp_path, **options))

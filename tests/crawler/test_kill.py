@@ -11,6 +11,7 @@ import pytest
 
 from demo.booru import Faults, serve
 from demo.booru.samples import FIRST_ID, make_posts
+from demo.booru.server import Kind
 from tests.crawler.crawls import (
     KINDS,
     check_exact,
@@ -48,7 +49,7 @@ def test_a_polite_stop_saves_and_goes_on(number: int, code: int, tmp_path: Path)
     ("kind", "count"),
     [("danbooru", 400), *(pytest.param(kind, 5000, marks=pytest.mark.slow) for kind in KINDS)],
 )
-def test_three_kills_with_all_faults(kind: str, count: int, tmp_path: Path) -> None:
+def test_three_kills_with_all_faults(kind: Kind, count: int, tmp_path: Path) -> None:
     faults = Faults.all(seed=7, slow_s=0.05, retry_after_s=0)
     posts = list(make_posts(count, 7, faults=faults.names))
     arrivals = list(make_posts(500, 8, first_id=FIRST_ID + count))

@@ -68,8 +68,12 @@ def test_the_site_itself_may_be_private() -> None:
 def test_rate_limit_spaces_requests_over_threads() -> None:
     limiter = RateLimiter(100.0, threading.Event())
     started = time.monotonic()
-    threads = [threading.Thread(target=lambda: [limiter.wait("a") for _ in range(5)])
-               for _ in range(4)]  # fmt: skip
+
+    def wait_often() -> None:
+        for _ in range(5):
+            limiter.wait("a")
+
+    threads = [threading.Thread(target=wait_often) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from crawler.options import PlanOptions
 from crawler.plan import plan
 from demo.booru import BooruPost, Faults, serve
 from demo.booru.samples import make_posts
+from demo.booru.server import Kind
 from tests.crawler.crawls import (
     KINDS,
     check_exact,
@@ -26,13 +28,14 @@ from tests.crawler.crawls import (
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_plan_foretells_the_fetch(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     posts = [post for post in make_posts(240, 12) if post.rating == "g"]
     with serve(posts, kind) as stand_in:
+        values: dict[str, Any]
         values = {"site": stand_in.url, "kind": kind, "tags": "solo", "limit": 150, "rate": 50.0,
                   "workspace": tmp_path, "name": "stand-in"}  # fmt: skip
-        plan(PlanOptions(**values))  # type: ignore[arg-type]
+        plan(PlanOptions(**values))
         told = last_json(capsys.readouterr().out)["sites"]["stand-in"]
         assert not (tmp_path / "data").exists()
         assert not stand_in.requests["file"]
@@ -62,15 +65,16 @@ def test_plan_of_a_site_that_does_not_count(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_plan_tells_the_classes(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    kind: Kind, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a page says of the vocabulary's classes, and what the site says of each."""
     caplog.set_level("INFO")
     posts = [replace(post, rating="g") for post in make_posts(80, 12)]
-    with serve(posts, kind) as stand_in:  # type: ignore[arg-type]
+    with serve(posts, kind) as stand_in:
+        values: dict[str, Any]
         values = {"site": stand_in.url, "kind": kind, "tags": "1girl", "rate": 0.0, "limit": 0,
                   "workspace": tmp_path, "name": "stand-in", "by_class": True}  # fmt: skip
-        plan(PlanOptions(**values))  # type: ignore[arg-type]
+        plan(PlanOptions(**values))
         told = last_json(capsys.readouterr().out)["sites"]["stand-in"]
         for group, name, tag in (("hair_color", "blue", "blue_hair"), ("smile", "1", "smile")):
             count = sum(tag in post.tags["general"] for post in posts)
@@ -83,7 +87,7 @@ def test_plan_tells_the_classes(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_further_tags_and_blacklists(kind: str, tmp_path: Path) -> None:
+def test_further_tags_and_blacklists(kind: Kind, tmp_path: Path) -> None:
     posts = list(make_posts(120, 21))
     choice = {"also": ("smile", "blue hair"), "without": ("red_eyes", "artist_0*")}
 
@@ -97,7 +101,7 @@ def test_further_tags_and_blacklists(kind: str, tmp_path: Path) -> None:
 
     right = {post.md5 for post in posts if obtainable(post) and wanted(post)}
     assert right
-    with serve(posts, kind) as stand_in:  # type: ignore[arg-type]
+    with serve(posts, kind) as stand_in:
         crawl(stand_in, kind, tmp_path, **choice)
         assert set(files_on_disk(tmp_path)) == right
         sent = stand_in.requests["file"]

@@ -56,6 +56,7 @@ def test_recorded_answers(case: tuple[Any, ...]) -> None:
     assert (post.file_size, post.width, post.height) == (size, width, height)
     assert (set(post.tags), post.created_at) == (kinds, time)
     assert post.file_url is not None
+    assert post.md5 is not None
     assert post.md5 in post.file_url
     assert not post.deleted
     policy = Policy(ratings=("general", "sensitive"))

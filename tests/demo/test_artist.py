@@ -19,7 +19,7 @@ from demo.artist import (
 VOCABULARY = DEFAULT_VOCABULARY
 
 
-def _portrait(seed: int, size: int = 96, **changes: str | bool) -> np.ndarray:
+def _portrait(seed: int, size: int = 96, /, **changes: str | bool) -> np.ndarray:
     """A plain character's crop with some attributes changed."""
     attributes = dict.fromkeys(GROUPS, False) | {
         "hair_color": "blue", "eye_color": "green", "hair_length": "medium",

@@ -30,7 +30,7 @@ def make_snapshot(
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         generator = build_generator(architecture)
-        generator.to_rgb.weight.mul_(4)
+        generator.get_parameter("to_rgb.weight").mul_(4)
         labels = torch.stack([torch.randint(0, n, (64,)) for n in vocabulary.sizes], dim=1)
         for _ in range(40):
             generator.train()(torch.randn(64, 8), labels)

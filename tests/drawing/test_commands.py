@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from acgan.drawing import interpolate, traverse
 from acgan.drawing.animate import gif_bytes
@@ -40,6 +42,7 @@ def test_traverse_writes_a_strip_that_can_be_drawn_again(
     again = sheet(painter.draw(recipe.portraits), 4, column_names=recipe.column_names)
     np.testing.assert_array_equal(strip, again)
     with Image.open(said["gif"]) as gif:
+        assert isinstance(gif, GifImageFile)
         assert gif.n_frames == 6
         frame = np.asarray(gif.convert("RGB")).astype(int)
     # Each face is enlarged alone, as everywhere else; the sheet as a whole would show other edges.
@@ -52,6 +55,7 @@ def test_traverse_writes_a_strip_that_can_be_drawn_again(
 def test_interpolate_takes_seeds_attributes_and_pngs(
     workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    common: dict[str, Any]
     common = {"workspace": workspace, "device": "cpu", "quiet": True, "frames": 12, "strip": 4}
     interpolate.run(InterpolateOptions(**common, keys=("1", "2"), out=tmp_path / "a"))
     earlier = str(tmp_path / "a" / "interpolate.png")
@@ -59,6 +63,7 @@ def test_interpolate_takes_seeds_attributes_and_pngs(
     interpolate.run(InterpolateOptions(**common, keys=keys, loop=True, out=tmp_path / "b"))
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     with Image.open(said[1]["gif"]) as gif:
+        assert isinstance(gif, GifImageFile)
         assert gif.n_frames == 11
     with Image.open(said[1]["strip"]) as strip:
         assert strip.size == (4 * 18 - 2, 16)

@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def test_edit(model: acgan.Model, tmp_path: Path) -> None:
         ({"hair": "blue"}, "no attribute 'hair'"),
     ],
 )
-def test_what_cannot_be_edited(model: acgan.Model, asked: dict[str, str], message: str) -> None:
+def test_what_cannot_be_edited(model: acgan.Model, asked: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         model.edit(Image.new("RGB", (64, 64)), **asked)
 
@@ -201,6 +202,7 @@ def test_the_command(
     whole = Image.new("RGB", (3 * SIDE, 2 * SIDE), "white")
     whole.paste(model.draw(seed=4)[0], (SIDE, 0))
     whole.save(file)
+    settings: dict[str, Any]
     settings = {"snapshot": model.painter.snapshot.path, "out": tmp_path / "out", "quiet": True}
     asked = ("hair_color=pink", "eye_color=red")
     with pytest.raises(UserError, match="--box LEFT TOP SIDE"):

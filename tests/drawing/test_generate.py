@@ -62,7 +62,9 @@ def test_each_class_on_a_named_sheet(workspace: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "grid.png") as sheet:
         recipe = json.loads(sheet.info["avatar-recipe"])
         size = sheet.size
-    info = read_snapshot_info(Workspace(workspace).newest_snapshot())
+    newest = Workspace(workspace).newest_snapshot()
+    assert newest is not None
+    info = read_snapshot_info(newest)
     hair, eyes = (
         [
             class_name

@@ -57,8 +57,10 @@ def test_draw_gives_images_that_carry_their_recipe(model: acgan.Model, tmp_path:
         hair_color="blue", smile=True, count=2, seed=7)[1]))  # fmt: skip
     faces[2].save(tmp_path / "a.png")
     faces[2].enlarge(4).save(tmp_path / "b.png")
+    shown = faces[2]._repr_png_()
+    assert shown is not None
     for again in (tmp_path / "a.png", str(tmp_path / "b.png"), faces[2].recipe, faces[2],
-                  faces[2]._repr_png_(), faces[2].copy(), pickle.loads(pickle.dumps(faces[2])),
+                  shown, faces[2].copy(), pickle.loads(pickle.dumps(faces[2])),
                   (tmp_path / "b.png").read_bytes()):  # fmt: skip
         np.testing.assert_array_equal(pixels(model.again(again)), pixels(faces[2]))
     assert model.draw()[0].seed != model.draw()[0].seed
@@ -189,7 +191,8 @@ class Brightness:
 
     def score(self, pictures: np.ndarray) -> np.ndarray:
         assert pictures.shape[1] == 3
-        return pictures.mean(axis=(1, 2, 3))
+        brightness: np.ndarray = pictures.mean(axis=(1, 2, 3))
+        return brightness
 
 
 class Misreading:
@@ -212,7 +215,7 @@ def test_the_best_shows_what_was_asked_then_looks_most_real(
     workspace: Path,
 ) -> None:
     model = acgan.load(workspace / "runs/00001-tiny")
-    model.picker = Picker(model.info, None, Brightness())
+    model.picker = Picker(model.info, None, Brightness())  # type: ignore[arg-type]
     (best,) = model.draw(seed=5, best_of=6)
     found = [p for same in model.candidates((), 1, 5, 6) for p in same]
     brightness = model.painter.draw(found).mean(axis=(1, 2, 3))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,10 +19,10 @@ from acgan.drawing.path import (
     largest_step,
     morph,
     share_out,
-    slerp,
 )
 from acgan.drawing.recipe import Portrait
 from avatar_common.errors import UserError
+from avatar_common.slerp import slerp
 
 
 def test_slerp_keeps_the_length_of_normal_latents() -> None:
@@ -92,14 +94,14 @@ def test_steps_look_equal_between_any_two_seeds(painter: Painter) -> None:
 def test_even_steps_slow_down_where_much_changes() -> None:
     """A feature that rushes through the middle is still met in even steps."""
 
-    keys = [Portrait(np.array([v], np.float32), ((1.0, ()),)) for v in (1.0, 2.0)]
+    first, last = (Portrait(np.array([v], np.float32), ((1.0, ()),)) for v in (1.0, 2.0))
 
-    def steep(portraits: list[Portrait]) -> np.ndarray:
+    def steep(portraits: Sequence[Portrait]) -> np.ndarray:
         return np.array([[np.tanh(40 * (float(p.z[0]) - 1.5))] for p in portraits])
 
-    path = even_path(keys, 20, steep, "normal")
+    path = even_path([first, last], 20, steep, "normal")
     assert largest_step(steep(path)) < 1.3
-    plain = [between(*keys, t, "normal") for t in np.linspace(0, 1, 20)]
+    plain = [between(first, last, t, "normal") for t in np.linspace(0, 1, 20)]
     assert largest_step(steep(plain)) > 3
 
 

@@ -162,7 +162,8 @@ def run_installed(code: Path, folder: Path, *command: str) -> dict[str, Any]:
         cwd=folder, env={**os.environ, "PYTHONPATH": str(code)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,12 @@ def page(
     return request.param, out / "report.html"
 
 
+def console(driver: webdriver.Chrome) -> list[dict[str, Any]]:
+    """What the browser said since it was last asked."""
+    said: list[dict[str, Any]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
+    return said
+
+
 def show(driver: webdriver.Chrome, path: Path, screen: str) -> tuple[int, int]:
     width, height = SCREENS[screen]
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -76,9 +83,9 @@ def show(driver: webdriver.Chrome, path: Path, screen: str) -> tuple[int, int]:
 def test_the_page_opens_without_an_error(
     driver: webdriver.Chrome, page: tuple[str, Path], screen: str
 ) -> None:
-    driver.get_log("browser")
+    console(driver)
     width, _ = show(driver, page[1], screen)
-    assert driver.get_log("browser") == []
+    assert console(driver) == []
     assert driver.execute_script("return document.documentElement.scrollWidth") <= width
     assert driver.execute_script(BROKEN_IMAGES) == 0
 
@@ -95,7 +102,7 @@ def test_the_first_screen_tells(
         return driver.find_elements(By.CSS_SELECTOR, selector)
 
     def bottom(element: WebElement) -> float:
-        return element.rect["y"] + element.rect["height"]
+        return float(element.rect["y"] + element.rect["height"])
 
     headline = found("h1")[0]
     expected = {"good": "good", "broken": "broken", "easy": "flaw"}[kind]

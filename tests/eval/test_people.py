@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,11 @@ from tests.eval.test_report import add_snapshot, make_workspace
 from tests.eval.toy_faces import VOCABULARY
 
 
-def pairs_in(page: Path) -> list[dict]:
+def pairs_in(page: Path) -> list[dict[str, Any]]:
     found = re.search(r"const pairs = (\[.*\]);", page.read_text(encoding="utf-8"))
     assert found
-    return json.loads(found.group(1))
+    pairs: list[dict[str, Any]] = json.loads(found.group(1))
+    return pairs
 
 
 def test_the_page_asks_both_questions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

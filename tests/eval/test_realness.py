@@ -64,6 +64,7 @@ def test_it_learns_to_tell_spoilt_faces() -> None:
         noise = rng.normal(0, 60, faces.shape) * strength[:, None, None, None]
         return Lesson((faces + noise).clip(0, 255).astype(np.uint8), strength)
 
+    assert isinstance(reals.train_pictures, np.ndarray)
     student = train_student(lesson(reals.train_pictures), 150, 0)
     other = lesson(reals.test_pictures)
     with torch.inference_mode():

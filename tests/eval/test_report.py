@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,10 +111,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_workspace(tmp_path_factory.mktemp("report"))
 
 
-def run_report(workspace: Path, capsys: pytest.CaptureFixture[str], **more: object) -> dict:
+def run_report(workspace: Path, capsys: pytest.CaptureFixture[str], **more: Any) -> dict[str, Any]:
+    options: dict[str, Any]
     options = {"count": 120, "depth": "quick", "device": "cpu", "quiet": True, **more}
     report(ReportOptions(workspace=workspace, **options))
-    return json.loads(capsys.readouterr().out)
+    content: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return content
 
 
 def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,7 +141,7 @@ def test_report(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "https://" not in page
 
 
-def check_summary(content: dict) -> None:
+def check_summary(content: dict[str, Any]) -> None:
     """The flat numbers stand under the long form's names, classifier by classifier."""
     found = content["summary"]
     for classifier in ("lite2", "resnet"):

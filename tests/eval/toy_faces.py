@@ -51,8 +51,9 @@ def draw_toys(labels: np.ndarray, rng: np.random.Generator, side: int = SIDE) ->
 def _colour(
     table: dict[str, tuple[int, int, int]], labels: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    colours = np.array(list(table.values()), dtype=np.float64)[labels]
-    return (colours + rng.normal(0, 12, colours.shape))[:, None, None, :]
+    colours: np.ndarray = np.array(list(table.values()), dtype=np.float64)[labels]
+    noisy: np.ndarray = colours + rng.normal(0, 12, colours.shape)
+    return noisy[:, None, None, :]
 
 
 def toy_set(

@@ -58,7 +58,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pictures = tmp_path_factory.mktemp("pictures")
     rows: list[tuple[object, ...]] = []
     for i in range(6):
-        ground = rng.integers(0, 256, (160, 160, 3)).astype(np.uint8)
+        ground: np.ndarray = rng.integers(0, 256, (160, 160, 3)).astype(np.uint8)
         ground = cv2.GaussianBlur(ground, (0, 0), 3)
         if i % 2:
             ground[40:104, 30:94] = drawn_face(rng)
@@ -119,7 +119,7 @@ def opencv_scan(gray: np.ndarray, cascade: Cascade) -> set[tuple[int, int]]:
 def test_opencv_agrees_on_every_window(trained: Path) -> None:
     rng = np.random.default_rng(1)
     # 89 rows: OpenCV splits the rows among three stripes and drops what is left over.
-    gray = rng.integers(0, 256, (89, 110)).astype(np.uint8)
+    gray: np.ndarray = rng.integers(0, 256, (89, 110)).astype(np.uint8)
     gray = cv2.GaussianBlur(gray, (0, 0), 2)
     face = cv2.cvtColor(drawn_face(rng), cv2.COLOR_RGB2GRAY)
     gray[20:56, 40:76] = cv2.resize(face, (36, 36))
@@ -243,8 +243,7 @@ def test_face_views_know_where_the_face_is(alone: bool, monkeypatch: pytest.Monk
     assert box_iou(patch.box, (x, y, w, h)) > 0.9
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        ground = np.zeros((64, 64, 3), np.uint8)
-        view = draw_face(patch, lambda _, ground=ground: ground, rng)
+        view = draw_face(patch, lambda _: np.zeros((64, 64, 3), np.uint8), rng)
         spots = np.argwhere(view.rgb.max(axis=2) == view.rgb.max())
         across, down, _ = view.offset
         place = (np.array([down, across]) + 0.5) * CROP_SIDE_PX - 0.5

@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def size_of(path: Path) -> tuple[int, int]:
         return image.size
 
 
-def crop_folder(folder: Path, workspace: Path, **options: object) -> Path:
+def crop_folder(folder: Path, workspace: Path, **options: Any) -> Path:
     crop(CropOptions(pictures=folder, workspace=workspace, quiet=True, **options))
     return workspace / "data" / "faces" / "faces"
 

@@ -24,7 +24,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def plain(mode: str = "RGB", colour: object = RED) -> Image.Image:
+def plain(mode: str = "RGB", colour: float | tuple[int, ...] | str = RED) -> Image.Image:
     return Image.new(mode, (60, 40), colour)
 
 

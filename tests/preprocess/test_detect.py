@@ -35,9 +35,16 @@ def detector() -> FaceDetector:
     return FaceDetector(DetectorConfig())
 
 
+def read_picture(path: Path) -> np.ndarray:
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture
+
+
 def post_picture(index: int) -> tuple[np.ndarray, list[TrueFace]]:
     post = draw_post(index, seed=4242)
     bgr = cv2.imdecode(np.frombuffer(post.data, np.uint8), cv2.IMREAD_COLOR)
+    assert bgr is not None
     faces = [TrueFace(c.face_xywh, "front") for c in post.characters]
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), faces
 
@@ -63,7 +70,7 @@ def test_real_pictures(
     truth = read_boxes(folder / "boxes.csv")
     scores = {}
     for file, faces in truth.items():
-        rgb = cv2.cvtColor(cv2.imread(str(folder / file)), cv2.COLOR_BGR2RGB)
+        rgb = cv2.cvtColor(read_picture(folder / file), cv2.COLOR_BGR2RGB)
         scores[file] = score_picture(detector.detect(rgb), faces)
     counts = summary(truth, scores)
     assert counts["recall"] * counts["boxes"] >= least_found - 0.5
@@ -251,7 +258,7 @@ def test_verifier_learns_from_keep_and_reject(
     assert measured["negatives_kept"] < 0.1
     net = read_onnx(out)
     for folder, wanted in (("keep", True), ("reject", False)):
-        plain = [cv2.imread(str(p)) for p in sorted((tmp_path / folder).iterdir())]
+        plain = [read_picture(p) for p in sorted((tmp_path / folder).iterdir())]
         views = [cv2.resize(p, (CROP_SIDE_PX, CROP_SIDE_PX)) for p in plain]
         assert ((net_answers(net, views)[:, 0] > 0) == wanted).mean() > 0.9
     crops = torch.randint(0, 256, (3, 3, CROP_SIDE_PX, CROP_SIDE_PX)).float()

@@ -4,8 +4,9 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -29,6 +30,11 @@ PEOPLE = {  # number -> hair, eyes
 }
 
 
+Files = Mapping[str, bytes | str]
+Maker = Callable[[Path, Files], Path]
+Form = Literal["imagefolder", "stylegan"]
+
+
 def pixels(number: int) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
 
@@ -39,22 +45,19 @@ def png(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def make_zip(path: Path, files: dict[str, bytes | str]) -> Path:
+def make_zip(path: Path, files: Files) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return path
 
 
-def make_folder(path: Path, files: dict[str, bytes | str]) -> Path:
+def make_folder(path: Path, files: Files) -> Path:
     for name, data in files.items():
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data if isinstance(data, bytes) else data.encode())
     return path
-
-
-Maker = Callable[[Path, dict[str, bytes | str]], Path]
 
 
 def pictures(folder: str) -> dict[str, bytes | str]:
@@ -95,7 +98,7 @@ FORMS = {
 }
 
 
-def imported(source: Path, workspace: Path, **options: object) -> FaceSet:
+def imported(source: Path, workspace: Path, **options: Any) -> FaceSet:
     import_set(
         ImportOptions(source=source, workspace=workspace, name="x", workers=1, rare=0, **options)
     )
@@ -150,7 +153,7 @@ def test_class_folders_keep_pictures_and_labels(make: Maker, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("source", ["two colours", "tag counts", "hugging face jsonl"])
 @pytest.mark.parametrize("form", ["imagefolder", "stylegan"])
-def test_round_trip(form: str, source: str, tmp_path: Path) -> None:
+def test_round_trip(form: Form, source: str, tmp_path: Path) -> None:
     first = imported(make_zip(tmp_path / "s.zip", FORMS[source]), tmp_path / "w")
     out = tmp_path / ("out.zip" if form == "stylegan" else "out")
     export(ExportOptions(workspace=tmp_path / "w", format=form, out=out))
@@ -169,7 +172,7 @@ def test_stylegan_brings_its_own_vocabulary(tmp_path: Path) -> None:
         '[[group]]\nname = "hair_color"\nkind = "one_of"\nclasses = {teal = [], blue = []}\n'
     )
     table = "file,hair,cat_ears\n1.png,teal,1\n2.png,blue,0\n"
-    files = {"1.png": png(1), "2.png": png(2), "labels.csv": table}
+    files: Files = {"1.png": png(1), "2.png": png(2), "labels.csv": table}
     source = make_folder(tmp_path / "s", files)
     first = imported(source, tmp_path / "w", vocabulary=words)
     export(ExportOptions(workspace=tmp_path / "w", format="stylegan", out=tmp_path / "out.zip"))
@@ -261,11 +264,15 @@ def test_imagefolder_leaves_foreign_folders_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["imagefolder", "stylegan"])
-def test_the_export_of_another_set_is_not_replaced(form: str, tmp_path: Path) -> None:
+def test_the_export_of_another_set_is_not_replaced(form: Form, tmp_path: Path) -> None:
     for name in ("a", "b"):
         source = make_folder(tmp_path / name, pictures(""))
         import_set(ImportOptions(source=source, workspace=tmp_path / "w", quiet=True))
-    options = {"workspace": tmp_path / "w", "format": form, "out": tmp_path / "out.zip"}
+    options: dict[str, Any] = {
+        "workspace": tmp_path / "w",
+        "format": form,
+        "out": tmp_path / "out.zip",
+    }
     export(ExportOptions(name="a", **options))
     export(ExportOptions(name="a", **options))
     with pytest.raises(UserError, match="holds the export of the face set a"):

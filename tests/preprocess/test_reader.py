@@ -6,6 +6,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from avatar_common.disk.faces import read_face_set, read_label_sources, read_lab
 from avatar_common.disk.files import read_csv, write_csv
 from avatar_common.disk.vocabulary import load_vocabulary
 from avatar_common.errors import UserError
-from demo.artist import draw_portrait, random_attributes
+from demo.artist import Attributes, draw_portrait, random_attributes
 from preprocess.import_set import import_set
 from preprocess.options import ImportOptions
 from preprocess.reader.calibrate import Checked, calibrated, figures
@@ -39,9 +40,10 @@ COUNT = 24
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Attributes]]:
     """A folder of drawn faces without a table, and what they are."""
-    folder, truth = tmp_path_factory.mktemp("drawn"), []
+    folder = tmp_path_factory.mktemp("drawn")
+    truth: list[Attributes] = []
     for number in range(COUNT):
         rng = np.random.default_rng((5, number))
         truth.append(random_attributes(rng))
@@ -50,14 +52,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict]]:
 
 
 @pytest.fixture
-def imported(drawn: tuple[Path, list[dict]], tmp_path: Path) -> Path:
+def imported(drawn: tuple[Path, list[Attributes]], tmp_path: Path) -> Path:
     """The drawn faces as a face set without labels."""
     import_set(ImportOptions(source=drawn[0], name="mine", workspace=tmp_path, workers=1))
     return tmp_path / "data" / "faces" / "mine"
 
 
-def options(folder: Path, **changes: object) -> LabelOptions:
-    return LabelOptions(workspace=folder.parents[2], name=folder.name, **changes)  # type: ignore[arg-type]
+def options(folder: Path, **changes: Any) -> LabelOptions:
+    return LabelOptions(workspace=folder.parents[2], name=folder.name, **changes)
 
 
 def cells(folder: Path, attribute: str) -> list[str]:
@@ -184,7 +186,7 @@ def test_confidence_says_how_often_a_reading_is_right() -> None:
 # --- label
 
 
-def test_label_fills_what_is_unknown(drawn: tuple[Path, list[dict]], imported: Path) -> None:
+def test_label_fills_what_is_unknown(drawn: tuple[Path, list[Attributes]], imported: Path) -> None:
     label(options(imported))
     for attribute in ("hair_color", "eye_color"):
         written = cells(imported, attribute)
@@ -224,7 +226,7 @@ def test_a_column_of_ones_own_is_not_dropped(imported: Path) -> None:
 
 
 def test_a_tables_labels_stay_and_lacking_attributes_come(
-    drawn: tuple[Path, list[dict]], tmp_path: Path
+    drawn: tuple[Path, list[Attributes]], tmp_path: Path
 ) -> None:
     source = tmp_path / "source"
     shutil.copytree(drawn[0], source)
@@ -272,7 +274,9 @@ def two_colours(folder: Path, workspace: Path, count: int, noise: int) -> None:
 
 
 @pytest.mark.slow
-def test_train_reader_learns_and_is_used(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_train_reader_learns_and_is_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     two_colours(tmp_path / "a", tmp_path, 130, 80)
     two_colours(tmp_path / "b", tmp_path, 60, 20)
     out = tmp_path / "mine.onnx"

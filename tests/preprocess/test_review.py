@@ -120,7 +120,9 @@ def test_many_answers_at_once_lose_none(folder: Path) -> None:
 def test_wrong_answers_change_nothing(folder: Path) -> None:
     desk = desk_of(folder)
     before = (folder / "attributes.csv").read_bytes()
-    for values in ({1: "plaid"}, {1: "red", FACES: "red"}, {-1: "red"}):
+    wrong: tuple[dict[int, str | None], ...]
+    wrong = ({1: "plaid"}, {1: "red", FACES: "red"}, {-1: "red"})
+    for values in wrong:
         with pytest.raises(UserError):
             desk.answer("hair_color", values)
     assert (folder / "attributes.csv").read_bytes() == before
@@ -207,7 +209,8 @@ def test_the_page_in_a_browser(server: Server, folder: Path) -> None:
     from selenium.webdriver.common.keys import Keys
 
     def find(selector: str) -> list[Any]:
-        return driver.find_elements(By.CSS_SELECTOR, selector)
+        elements: list[Any] = driver.find_elements(By.CSS_SELECTOR, selector)
+        return elements
 
     def open_class(name: str) -> None:
         """At one go, for the buttons are made anew whenever something changes."""
@@ -219,7 +222,8 @@ def test_the_page_in_a_browser(server: Server, folder: Path) -> None:
 
     def captions() -> list[str]:
         script = "return [...document.querySelectorAll('figcaption')].map((c) => c.textContent)"
-        return driver.execute_script(script)
+        texts: list[str] = driver.execute_script(script)
+        return texts
 
     def press(key: str) -> None:
         find("body")[0].send_keys(key)

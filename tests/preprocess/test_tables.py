@@ -43,7 +43,7 @@ def colours(faces: FaceSet) -> dict[str, tuple[str, str]]:
     }
 
 
-CLEAR = {
+CLEAR: dict[str, bytes | str] = {
     "semicolons": table("{f};{h};{e}", "file;hair;eyes"),
     "tabs": table("{f}\t{h}\t{e}", "file\thair\teyes"),
     "bars": table("{f}|{h}|{e}", "file|hair|eyes"),
@@ -105,7 +105,7 @@ def test_a_line_separator_in_a_string_is_no_line(tmp_path: Path) -> None:
     assert colours(imported(make_folder(tmp_path / "s", files), tmp_path / "w")) == PEOPLE
 
 
-UNCLEAR = {
+UNCLEAR: dict[str, tuple[bytes | str, str]] = {
     "an unclosed quote": (
         'file,hair,eyes\n1.png,"blue,green\n2.png,pink\n',
         r"csv:2: a quote opens",

@@ -57,7 +57,8 @@ def picture(data: bytes) -> np.ndarray:
 
 def recipe(data: bytes) -> dict[str, Any]:
     with Image.open(io.BytesIO(data)) as image:
-        return json.loads(image.info["avatar-recipe"])
+        found: dict[str, Any] = json.loads(image.info["avatar-recipe"])
+    return found
 
 
 def test_a_name_has_one_face_and_it_is_that_of_python(served: Served, workspace: Path) -> None:
@@ -103,7 +104,8 @@ def test_what_it_can_is_told(served: Served) -> None:
 
 def test_recipes_are_drawn_and_ranked(served: Served, workspace: Path) -> None:
     model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
-    faces = model.morph(*model.draw(seed=1, count=2), frames=5)
+    first, last = model.draw(seed=1, count=2)
+    faces = model.morph(first, last, frames=5)
     content = faces[0].recipe | {"pictures": [f.recipe["pictures"][0] for f in faces]}
     status, _, data = call(served, "draw", body=content)
     assert status == 200

@@ -55,10 +55,10 @@ def status_of_announced(served: Served, path: str, size: int) -> int:
 
 def assert_same_face(found: dict[str, Any], ours: dict[str, Any]) -> None:
     """Equal recipes, but for what forty steps make of another order of additions in a thread."""
-    latents = [
+    theirs, own = (
         np.frombuffer(base64.b64decode(r["pictures"][0].pop("z")), "<f4") for r in (found, ours)
-    ]
-    np.testing.assert_allclose(*latents, atol=1e-3)
+    )
+    np.testing.assert_allclose(theirs, own, atol=1e-3)
     assert found == ours
 
 

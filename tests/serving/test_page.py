@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 import acgan
 from avatar_common.errors import Unavailable, UserError
@@ -76,7 +77,8 @@ def visitor(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> I
 
 def recipe_in(path: Path) -> dict[str, Any]:
     with Image.open(path) as image:
-        return json.loads(image.info["avatar-recipe"])
+        found: dict[str, Any] = json.loads(image.info["avatar-recipe"])
+    return found
 
 
 @pytest.fixture
@@ -93,6 +95,7 @@ def morph_and_sweep(visitor: Visitor) -> None:
     visitor.click("#morph")
     visitor.until(lambda: visitor.find("#morph-film canvas"))
     with Image.open(visitor.download("#morph-film .gif", ".gif")) as gif:
+        assert isinstance(gif, GifImageFile)
         assert gif.n_frames == 58
         assert gif.size == (256, 256)
         gif.seek(40)
@@ -176,10 +179,14 @@ def test_a_name_and_a_link(visitor: Visitor, model: acgan.Model) -> None:
     visitor.choose(1)
     varied, far = visitor.pixels("#chosen"), visitor.js("return location.hash")
     assert len(link) < 200
+
+    def shows(pixels: list[str]) -> bool:
+        return visitor.pixels("#chosen") == pixels
+
     for text, pixels in ((link, shown), (far, varied)):
         visitor.open(text)
         visitor.choose_option("#size", "16")
-        visitor.until(lambda pixels=pixels: visitor.pixels("#chosen") == pixels)
+        visitor.until(functools.partial(shows, pixels))
     for bad in ("#model=nobody&seed=1", "#model=%", "#seed=1", link + "&seed=x",
                 "#model=00002-other.0000001000&recipe={}", "#" + "x" * 5000):  # fmt: skip
         visitor.open(bad)
@@ -224,6 +231,10 @@ def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
     visitor.click("#sweep")
     assert "Take a face" in visitor.message()
     bad = tmp_path / "<img src=x onerror=alert(1)>.png"
+
+    def says(words: str) -> bool:
+        return words in visitor.text("#message")
+
     foreign = {"snapshot": "0" * 64, "schema_version": 1, "pictures": []}
     for content, words in (
         (b"\x89PNG\r\n\x1a\nnot really", "carries no recipe"),
@@ -233,7 +244,7 @@ def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
     ):
         bad.write_bytes(content)
         visitor.find("#upload")[0].send_keys(str(bad))
-        visitor.until(lambda words=words: words in visitor.text("#message"))
+        visitor.until(functools.partial(says, words))
     visitor.js("document.querySelector('#seed').value = '-3'")
     visitor.js("document.querySelector('#seed').dispatchEvent(new Event('change'))")
     visitor.until(lambda: "whole number" in visitor.text("#message"))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +18,8 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+
+T = TypeVar("T")
 
 WAIT_S = 60
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
@@ -41,21 +43,23 @@ class Visitor:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        return self.js("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+        code = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        text: str = self.js(code, selector)
+        return text
 
     def value(self, selector: str) -> str:
-        return self.js("return document.querySelector(arguments[0]).value", selector)
+        value: str = self.js("return document.querySelector(arguments[0]).value", selector)
+        return value
 
-    def until(self, condition: Callable[[], Any]) -> Any:
+    def until(self, condition: Callable[[], T]) -> T:
         """The condition's first true value."""
         end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
             try:
-                found = condition()
+                if found := condition():
+                    return found
             except WebDriverException:
-                found = None
-            if found:
-                return found
+                pass
             time.sleep(0.03)
         raise AssertionError(f"the page did not get there; it says {self.text('#message')!r}")
 
@@ -72,9 +76,9 @@ class Visitor:
 
     def pixels(self, selector: str) -> list[str]:
         """What the canvases show, as one text each."""
-        return self.js(
-            "return [...document.querySelectorAll(arguments[0])].map(c => c.toDataURL())", selector
-        )
+        code = "return [...document.querySelectorAll(arguments[0])].map(c => c.toDataURL())"
+        shown: list[str] = self.js(code, selector)
+        return shown
 
     def faces(self) -> list[str]:
         return self.pixels("#candidates canvas")
@@ -83,7 +87,12 @@ class Visitor:
         """The grid after an act that draws it anew."""
         before = self.faces()
         act()
-        return self.until(lambda: (now := self.faces()) != before and len(now) > 1 and now)
+
+        def anew() -> list[str]:
+            now = self.faces()
+            return now if now != before and len(now) > 1 else []
+
+        return self.until(anew)
 
     def choose(self, place: int) -> str:
         self.click("#candidates button", place)
@@ -109,9 +118,11 @@ class Visitor:
 
     def severe(self) -> list[str]:
         """What the browser complains of."""
+        log: list[dict[str, Any]]
+        log = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
         return [
             entry["message"]
-            for entry in self.driver.get_log("browser")
+            for entry in log
             if entry["level"] == "SEVERE" and "status of 4" not in entry["message"]
         ]
 

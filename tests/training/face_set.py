@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from avatar_common.disk.faces import FACE_COLUMNS, hash_rows
+from avatar_common.disk.faces import FACE_COLUMNS
 from avatar_common.disk.files import write_csv, write_json
+from avatar_common.disk.identity import hash_rows
 from avatar_common.disk.vocabulary import Group, Vocabulary
 
 COLORS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from acgan.training.losses import (
     prior_divergence,
     reconstruction_loss,
 )
-from acgan.training.presets import AdversarialLoss, Penalty
+from acgan.training.presets import AdversarialLoss, ClassLoss, Penalty
 
 SIZES = (3, 2)
 SOFTPLUS_1 = math.log(1 + math.e)
@@ -40,7 +41,7 @@ def test_adversarial(kind: AdversarialLoss, d: float, g: float) -> None:
     assert generator_loss(fake, real, kind).item() == pytest.approx(g, abs=1e-6)
 
 
-def linear_discriminator(weight: torch.Tensor):
+def linear_discriminator(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
     return lambda images: (images * weight).sum(dim=(1, 2, 3))
 
 
@@ -53,7 +54,9 @@ def linear_discriminator(weight: torch.Tensor):
         ("dragan", lambda square: (math.sqrt(square) - 1) ** 2),
     ],
 )
-def test_penalty_of_a_linear_discriminator(kind: Penalty, expected) -> None:
+def test_penalty_of_a_linear_discriminator(
+    kind: Penalty, expected: Callable[[float], float]
+) -> None:
     """The gradient of a linear discriminator is its weight, whatever the pictures."""
     weight = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
     real, fake, noise = torch.randn(3, 5, 3, 4, 4, generator=torch.Generator().manual_seed(1))
@@ -87,11 +90,12 @@ def test_dragan_is_per_picture() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ac", "adc"])
-def test_unknown_labels_get_no_gradient(kind) -> None:
+def test_unknown_labels_get_no_gradient(kind: ClassLoss) -> None:
     slots = 2 if kind == "adc" else 1
     logits = torch.randn(4, slots * sum(SIZES), requires_grad=True)
     labels = torch.tensor([[0, -1], [-1, 1], [-1, -1], [2, 0]])
     generator_class_loss(logits, labels, SIZES, (1.0, 1.0), kind=kind).backward()
+    assert logits.grad is not None
     hair, smile = logits.grad.split([slots * size for size in SIZES], dim=1)
     assert (hair.abs().sum(dim=1) > 0).tolist() == [True, False, False, True]
     assert (smile.abs().sum(dim=1) > 0).tolist() == [False, True, False, True]

@@ -25,6 +25,8 @@ def test_ema_formula() -> None:
     assert ema_decay(32, 640, 500.0, 0.05) == pytest.approx(0.5)  # the ramp: 5% of 640 is 32
     assert ema_decay(32, 640, 0.0, 0.05) == 0.0
     average, current = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
+    assert current.running_mean is not None
+    assert average.running_mean is not None
     current.running_mean.fill_(1.0)
     current.weight.data.fill_(3.0)
     update_ema(average, current, 0.75)

@@ -33,10 +33,14 @@ def test_folded_batchnorm_equals_the_plain_layers() -> None:
     net = load_efficientnet_lite("efficientnet-lite0", (0,))
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
-    def layer(x: torch.Tensor, conv: str, norm: str, **how: int) -> torch.Tensor:
-        x = conv2d(x, weights[f"{conv}.weight"], **how)
-        parts = (weights[f"{norm}.{part}"] for part in ("running_mean", "running_var"))
-        return batch_norm(x, *parts, weights[f"{norm}.weight"], weights[f"{norm}.bias"], eps=1e-3)
+    def layer(
+        x: torch.Tensor, conv: str, norm: str, *, stride: int = 1, padding: int = 0, groups: int = 1
+    ) -> torch.Tensor:
+        x = conv2d(x, weights[f"{conv}.weight"], stride=stride, padding=padding, groups=groups)
+        mean, variance, scale, shift = (
+            weights[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return batch_norm(x, mean, variance, scale, shift, eps=1e-3)
 
     x = relu6(layer(pad(images, (0, 1, 0, 1)), "_conv_stem", "_bn0", stride=2))
     block = "_blocks.0."

@@ -9,16 +9,19 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from acgan.training import train as training
 from acgan.training.checkpoint import load_newest_checkpoint, save_checkpoint
+from acgan.training.parallel import World
 from acgan.training.plan import make_plan
 from acgan.training.state import build_nets
-from acgan.training.step import Step
+from acgan.training.step import Stats, Step
 from avatar_common.errors import UserError
 from tests.training.runs import (
     CPU,
@@ -26,6 +29,7 @@ from tests.training.runs import (
     assert_same,
     command,
     final_state,
+    newest_checkpoint,
     options,
     train_now,
 )
@@ -38,7 +42,7 @@ def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
     plan, count = make_plan(stopped), 0
     update = Step.update
 
-    def break_off(self, *args, **kwargs):
+    def break_off(self: Step, *args: Any, **kwargs: Any) -> Stats:
         nonlocal count
         count += 1
         if count == 25:
@@ -47,13 +51,13 @@ def test_resume_is_bit_equal(workspace: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Step, "update", break_off)
     with pytest.raises(RuntimeError, match="power cut"):
-        training.train(plan, CPU, training.World())
+        training.train(plan, CPU, World())
     monkeypatch.undo()
-    before = load_newest_checkpoint(plan.path / "checkpoints")["ledger"]["nimg"]
+    before = newest_checkpoint(plan.path / "checkpoints")["ledger"]["nimg"]
     assert 0 < before < 640
     resumed = make_plan(options(workspace, kimg=0.64))
     assert resumed.path == plan.path, "the same command continues with the newest run"
-    training.train(resumed, CPU, training.World())
+    training.train(resumed, CPU, World())
     assert_same(straight, plan.path)
 
 
@@ -72,7 +76,7 @@ def test_kill_and_the_same_command(workspace: Path) -> None:
     with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         run = wait_for_checkpoint(workspace)
         process.kill()
-    seen = load_newest_checkpoint(run / "checkpoints")["ledger"]["nimg"]
+    seen = newest_checkpoint(run / "checkpoints")["ledger"]["nimg"]
     with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
         wait_until(lambda: int(newest(run).stem) > seen)
         process.send_signal(signal.SIGTERM)
@@ -84,7 +88,7 @@ def test_kill_and_the_same_command(workspace: Path) -> None:
     assert kimg == sorted(set(kimg)), "no picture is counted twice"
 
 
-def start_two(given: list[str]) -> list[subprocess.Popen]:
+def start_two(given: list[str]) -> list[subprocess.Popen[bytes]]:
     """The command in two processes that know of each other, as torchrun starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -116,7 +120,7 @@ def wait_for_checkpoint(workspace: Path) -> Path:
     return next(workspace.glob("runs/*"))
 
 
-def wait_until(condition, seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"
@@ -178,4 +182,4 @@ def test_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.pt"))) == 2
     newest = max(tmp_path.glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:100])
-    assert load_newest_checkpoint(tmp_path)["n"] == 2
+    assert newest_checkpoint(tmp_path)["n"] == 2

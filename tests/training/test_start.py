@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +19,12 @@ from acgan.training import train as training
 from acgan.training.averages import AverageChooser
 from acgan.training.cost import synthetic_plan
 from acgan.training.plan import make_plan
+from acgan.training.record import Record
+from acgan.training.rundir import write_config
 from acgan.training.start import matching_rows, open_source, start_from
-from acgan.training.state import build_nets
-from acgan.training.step import Step
+from acgan.training.state import Ledger, build_nets
+from acgan.training.step import Stats, Step
+from avatar_common.disk.locks import only_one
 from avatar_common.disk.vocabulary import Group, Vocabulary
 from avatar_common.errors import UserError
 from tests.training.face_set import make_face_set
@@ -128,10 +133,12 @@ def test_a_new_run_says_what_made_it_new(workspace: Path) -> None:
     train_now(options(workspace))
     assert make_plan(options(workspace)).why_new is None
     why = make_plan(options(workspace, seed=5, set=("helper_weight=0.1",))).why_new
+    assert why is not None
     assert "seed (0 -> 5)" in why
     assert "helper_weight (0.5 -> 0.1)" in why
     make_face_set(workspace / "data/faces/another", seed=1)
     why = make_plan(options(workspace, data=workspace / "data/faces/another")).why_new
+    assert why is not None
     assert "the face set" in why
 
 
@@ -165,8 +172,8 @@ def test_settings_that_no_preset_has(workspace: Path, pair: str, message: str) -
 def test_one_process_per_run(workspace: Path) -> None:
     """While one process trains, the same command says so and writes nothing."""
     plan = make_plan(options(workspace))
-    with training.only_one(plan.path, "train", "held", hint=""):
-        training.write_config(plan.path, plan.training, {})
+    with only_one(plan.path, "train", "held", hint=""):
+        write_config(plan.path, plan.training, {})
         before = sorted(plan.path.rglob("*"))
         with pytest.raises(UserError, match="another process trains"):
             training.run(options(workspace))
@@ -176,20 +183,20 @@ def test_one_process_per_run(workspace: Path) -> None:
 def test_minutes_hold_the_end_too(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a slow machine a run ends before its time is over, not one update and a grid later."""
     clock = [0.0]
-    monkeypatch.setattr(training.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     update = Step.update
 
-    def slow(self, *args):
+    def slow(self: Step, *args: Any) -> Stats:
         clock[0] += 7.0
         return update(self, *args)
 
     monkeypatch.setattr(Step, "update", slow)
 
-    def tick(self, ledger) -> None:
+    def tick(self: Record, ledger: Ledger) -> None:
         clock[0] += 5.0
         self.tick_s = 5.0
 
-    monkeypatch.setattr(training.Record, "tick", tick)
+    monkeypatch.setattr(Record, "tick", tick)
     run = train_now(options(workspace, kimg=None, minutes=1.0))
     assert (run / "result.json").is_file()
     assert 60 - 2 * 12 < clock[0] <= 60
@@ -205,7 +212,7 @@ def test_the_average_that_draws_like_the_reals_is_taken() -> None:
         for number, average in enumerate(nets.averages):
             average.load_state_dict(nets.generator.state_dict())
             if number == wrecked:
-                average.to_rgb.weight.data.mul_(1e4)  # black and white noise
+                average.get_parameter("to_rgb.weight").data.mul_(1e4)  # black and white noise
         assert chooser.best() is nets.averages[1 - wrecked]
 
 

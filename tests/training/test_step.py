@@ -7,15 +7,17 @@ import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
 
 from acgan.nets import build_discriminator, build_generator
 from acgan.nets.blocks import first_halving
+from acgan.nets.helper import Maps
 from acgan.nets.small import Blur
 from acgan.training.cost import measure_cost, synthetic_plan
 from acgan.training.feed import Feed
@@ -29,7 +31,7 @@ CPU = torch.device("cpu")
 UPDATES_OF_PROCESSES = 3
 
 
-def make_step(preset: str = "small", **settings):
+def make_step(preset: PresetName = "small", **settings: Any) -> tuple[Step, Feed]:
     plan = synthetic_plan(preset, 32 if preset.startswith("dcgan") else 16, batch=8, width=0.25)
     plan = replace(plan, settings=replace(plan.settings, **settings))
     nets = build_nets(plan, CPU)
@@ -46,27 +48,40 @@ def weights_of(net: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in net.parameters()]
 
 
+def gradient_of(weights: torch.Tensor) -> torch.Tensor:
+    assert weights.grad is not None
+    return weights.grad.clone()
+
+
+def adversarial_weights(net: torch.nn.Module) -> torch.nn.Parameter:
+    return net.get_parameter("heads.adversarial.weight")
+
+
 def changed(net: torch.nn.Module, before: list[torch.Tensor]) -> bool:
     return any(not torch.equal(a, b) for a, b in zip(weights_of(net), before, strict=True))
 
 
 @pytest.mark.parametrize("preset", ["small", "modern", "acgan", "dcgan-5x5"])
-def test_each_update_moves_its_own_net(preset: str) -> None:
+def test_each_update_moves_its_own_net(preset: PresetName) -> None:
     step, feed = make_step(preset)
     nets, draws = step.nets, draws_of(step, feed)
     fakes = step.fakes(draws)
     parts = ("generator", "discriminator", "helper")
     before = {part: weights_of(net) for part in parts if (net := getattr(nets, part)) is not None}
-    moved = lambda: {part for part, old in before.items() if changed(getattr(nets, part), old)}  # noqa: E731
+
+    def moved() -> set[str]:
+        return {part for part, old in before.items() if changed(getattr(nets, part), old)}
+
     _, output = step.discriminator(fakes, draws, with_penalty=True)
     assert moved() == {"discriminator"}
-    maps = (None, None)
+    real_maps: Maps | None = None
+    fake_maps: Maps | None = None
     if nets.helper is not None:
-        maps = (step.look(draws.real, 0), step.look(fakes.images, 0))
-        step.helper(*maps)
+        real_maps, fake_maps = step.look(draws.real, 0), step.look(fakes.images, 0)
+        step.helper(real_maps, fake_maps)
         assert moved() == {"discriminator", "helper"}
     before = {part: weights_of(getattr(nets, part)) for part in before}
-    step.generator(fakes, draws, output, *maps, progress=0)
+    step.generator(fakes, draws, output, real_maps, fake_maps, progress=0)
     assert moved() == {"generator"}
 
 
@@ -89,16 +104,18 @@ def test_the_helper_moves_the_generator_and_can_be_switched_off() -> None:
         step, feed = make_step("small", precision="float32", **settings)
         stats = step.update(feed, 0)
         assert {"helper_d", "helper_g", "perceptual"} <= stats.keys()
-        ends.append(next(step.nets.generator.parameters()).grad.clone())
+        ends.append(gradient_of(next(step.nets.generator.parameters())))
     assert not torch.allclose(ends[0], ends[1])
     assert not torch.allclose(ends[0], ends[2])
     step, feed = make_step("small", pretrained="none")
     assert not {"helper_d", "helper_g", "perceptual"} & step.update(feed, 0).keys()
-    assert step.nets.features is step.nets.helper is None
+    assert step.nets.features is None
+    assert step.nets.helper is None
 
 
 def test_frozen_features_stay_and_are_not_saved() -> None:
     step, feed = make_step("small")
+    assert step.nets.features is not None
     before = weights_of(step.nets.features)
     step.update(feed, 0)
     assert not changed(step.nets.features, before)
@@ -112,19 +129,19 @@ def test_penalty_reaches_the_update() -> None:
         step, feed = make_step(penalty_gamma=10.0)
         draws = draws_of(step, feed)
         step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
-        ends.append(step.nets.discriminator.heads.adversarial.weight.grad.clone())
+        ends.append(gradient_of(adversarial_weights(step.nets.discriminator)))
     assert not torch.allclose(ends[0], ends[1])
 
 
-def test_a_lazy_penalty_weighs_gamma_times_its_interval() -> None:
+def test_a_lazy_penalty_weighs_gamma_times_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     gradients = []
     for with_penalty in (False, True):
         step, feed = make_step(penalty_gamma=3.0, penalty_interval=5, precision="float32")
         draws = draws_of(step, feed)
-        net, weights = step.nets.discriminator, step.nets.discriminator.heads.adversarial.weight
-        step.nets.optimizer_d.step = lambda: None
+        net, weights = step.nets.discriminator, adversarial_weights(step.nets.discriminator)
+        monkeypatch.setattr(step.nets.optimizer_d, "step", lambda: None)
         step.discriminator(step.fakes(draws), draws, with_penalty=with_penalty)
-        gradients.append(weights.grad.clone())
+        gradients.append(gradient_of(weights))
     penalty = gradient_penalty(lambda images: net(images).adversarial, draws.real, draws.real, "r1")
     (expected,) = torch.autograd.grad(penalty, weights)
     torch.testing.assert_close(gradients[1] - gradients[0], 15 * expected, rtol=1e-3, atol=1e-5)
@@ -136,8 +153,9 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
     unknown = torch.full_like(draws.labels, -1)
     draws = replace(draws, labels=unknown, fake_labels=unknown)
     step.discriminator(step.fakes(draws), draws, with_penalty=False)
-    assert step.nets.discriminator.heads.classes.weight.grad.abs().sum() == 0
-    assert step.nets.discriminator.heads.adversarial.weight.grad.abs().sum() > 0
+    net = step.nets.discriminator
+    assert gradient_of(net.get_parameter("heads.classes.weight")).abs().sum() == 0
+    assert gradient_of(adversarial_weights(net)).abs().sum() > 0
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
@@ -151,7 +169,7 @@ def test_unknown_labels_leave_the_class_heads_alone() -> None:
         pytest.param("modern", "inductor", marks=pytest.mark.slow),
     ],
 )
-def test_compiled_is_eager(preset: str, backend: str) -> None:
+def test_compiled_is_eager(preset: PresetName, backend: str) -> None:
     """Two updates of all nets, compiled and not, give the same gradients."""
     if backend == "inductor" and shutil.which("g++") is None:
         pytest.skip("the compiler of compiled steps needs g++")
@@ -177,6 +195,7 @@ def test_redrawing_trains_the_encoder_through_redrawn_faces_alone() -> None:
         "small", adversarial_weight=0.0, class_weight_g=0.0, prior_weight=0.0, helper_weight=1e-9
     )
     draws = draws_of(step, feed)
+    assert step.nets.encoder is not None
     before = weights_of(step.nets.encoder)
     fakes = step.fakes(draws)
     fakes.images.retain_grad()
@@ -184,6 +203,7 @@ def test_redrawing_trains_the_encoder_through_redrawn_faces_alone() -> None:
     maps = step.look(draws.real, 0), step.look(fakes.images, 0)
     step.generator(fakes, draws, output, *maps, progress=0)
     assert changed(step.nets.encoder, before)
+    assert fakes.images.grad is not None
     redrawn, drawn = fakes.images.grad[::2].abs().sum(), fakes.images.grad[1::2].abs().sum()
     assert redrawn > 0
     assert drawn < 1e-6 * redrawn
@@ -247,6 +267,9 @@ def test_blur_is_the_mean_of_windows_behind_a_replicated_edge() -> None:
 def test_first_halving_is_a_4x4_convolution_of_stride_2() -> None:
     pad, unshuffle, blocks = first_halving(5)
     whole = torch.nn.Conv2d(3, 5, 4, stride=2, padding=1)
+    assert isinstance(blocks, torch.nn.Conv2d)
+    assert blocks.bias is not None
+    assert whole.bias is not None
     with torch.no_grad():
         # Channel c * 4 + i * 2 + j of a block at (y, x) is pixel (2 y + i, 2 x + j) of channel c.
         weight = blocks.weight.unflatten(1, (3, 2, 2)).permute(0, 1, 4, 2, 5, 3)
@@ -272,11 +295,14 @@ def test_every_preset_draws_every_size(name: str) -> None:
         assert output.classes.shape == (2, sum(sizes))
 
 
-def shapes_of(net: torch.nn.Module, kinds: tuple[type, ...]) -> list[tuple[int, ...]]:
-    found = []
+def shapes_of(
+    net: torch.nn.Module, kind: type[torch.nn.Conv2d | torch.nn.ConvTranspose2d]
+) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = []
     for module in net.modules():
-        if isinstance(module, kinds):
+        if isinstance(module, kind):
             kernel, stride, padding = module.kernel_size, module.stride, module.padding
+            assert not isinstance(padding, str)
             found.append((module.out_channels, kernel[0], stride[0], padding[0]))
     return found
 
@@ -287,7 +313,7 @@ def test_dcgan_is_its_tutorial() -> None:
     generator = build_generator(
         {"kind": "dcgan", "image_size": 96, "z_dim": 100, "sizes": (), **preset.generator}
     )
-    assert shapes_of(generator, (torch.nn.ConvTranspose2d,)) == [
+    assert shapes_of(generator, torch.nn.ConvTranspose2d) == [
         (512, 4, 1, 0),
         (256, 4, 2, 1),
         (128, 4, 2, 1),
@@ -297,7 +323,7 @@ def test_dcgan_is_its_tutorial() -> None:
     discriminator = build_discriminator(
         {"kind": "dcgan", "image_size": 96, "sizes": (), **preset.discriminator}
     )
-    assert shapes_of(discriminator, (torch.nn.Conv2d,)) == [
+    assert shapes_of(discriminator, torch.nn.Conv2d) == [
         (64, 5, 3, 1),
         (128, 4, 2, 1),
         (256, 4, 2, 1),
@@ -314,7 +340,7 @@ def test_dcgan_64_is_its_code() -> None:
     generator = build_generator(
         {"kind": "dcgan", "image_size": 64, "z_dim": 100, "sizes": (), **preset.generator}
     )
-    assert shapes_of(generator, (torch.nn.ConvTranspose2d,)) == [
+    assert shapes_of(generator, torch.nn.ConvTranspose2d) == [
         (512, 3, 1, 0),
         (256, 3, 3, 0),
         (128, 5, 2, 0),
@@ -323,7 +349,7 @@ def test_dcgan_64_is_its_code() -> None:
     discriminator = build_discriminator(
         {"kind": "dcgan", "image_size": 64, "sizes": (), **preset.discriminator}
     )
-    assert shapes_of(discriminator, (torch.nn.Conv2d,))[:3] == [
+    assert shapes_of(discriminator, torch.nn.Conv2d)[:3] == [
         (64, 5, 3, 0),
         (128, 5, 3, 0),
         (256, 5, 3, 0),
@@ -348,7 +374,7 @@ def test_the_other_ancestors() -> None:
     five = build_discriminator(
         {"kind": "dcgan", "image_size": 96, "sizes": (), **tensorflow.discriminator}
     )
-    kernels = shapes_of(five, (torch.nn.Conv2d,))
+    kernels = shapes_of(five, torch.nn.Conv2d)
     assert [shape[:3] for shape in kernels[:-1]] == [
         (64, 5, 2),
         (128, 5, 2),
@@ -372,7 +398,7 @@ class DoubleFeed(Feed):
         return super().pictures(rows).double()
 
 
-def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Path) -> None:
+def gradients_of_one_step(rank: int, size: int, port: int, preset: PresetName, out: Path) -> None:
     """Some updates of all nets, with the penalty at first, in a world of `size` processes; rank 0
     saves the last one's gradients."""
     torch.set_num_threads(1)
@@ -406,15 +432,13 @@ def gradients_of_one_step(rank: int, size: int, port: int, preset: str, out: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ["small", "acgan", "dcgan-residual", "dcgan-64"])
-def test_two_processes_compute_the_gradients_of_one(tmp_path: Path, preset: str) -> None:
+def test_two_processes_compute_the_gradients_of_one(tmp_path: Path, preset: PresetName) -> None:
     """In float64 the gradients of both nets agree to rounding, entry by entry."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     gradients_of_one_step(0, 1, port, preset, tmp_path / "one.pt")
-    torch.multiprocessing.spawn(
-        gradients_of_one_step, (2, port, preset, tmp_path / "two.pt"), nprocs=2, join=True
-    )
+    spawn(gradients_of_one_step, (2, port, preset, tmp_path / "two.pt"), nprocs=2, join=True)
     for one, two in zip(
         torch.load(tmp_path / "one.pt"), torch.load(tmp_path / "two.pt"), strict=True
     ):

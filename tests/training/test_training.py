@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ import torch
 from acgan.dataset import PackedRows, load_faces
 from acgan.drawing import generate
 from acgan.drawing.options import GenerateOptions
+from acgan.nets.blocks import DiscriminatorOutput
 from acgan.nets.snapshot import load_snapshot
 from acgan.training import train as training
 from acgan.training.options import TrainOptions
+from acgan.training.parallel import World
 from acgan.training.plan import make_plan, warn_of_rare_classes
 from acgan.training.presets import PRESETS
 from acgan.training.record import cut_rows
-from acgan.training.step import Step
+from acgan.training.step import Draws, Fakes, Stats, Step
 from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
@@ -41,7 +44,9 @@ def test_end_to_end(workspace: Path, preset: str) -> None:
     for name in ("config.json", "result.json", "stats.jsonl", "losses.png", "samples.gif"):
         assert (run / name).stat().st_size > 0, name
     assert list((run / "tensorboard").iterdir())
-    snapshot = load_snapshot(Workspace(workspace).newest_snapshot())
+    path = Workspace(workspace).newest_snapshot()
+    assert path is not None
+    snapshot = load_snapshot(path)
     rows = torch.tensor(snapshot.info.label_rows[:5] or [[]] * 5, dtype=torch.int64)
     first = snapshot.draw(snapshot.random_z(5, 1), rows)
     assert first.shape == (5, 3, snapshot.info.image_size, snapshot.info.image_size)
@@ -54,7 +59,7 @@ def test_end_to_end(workspace: Path, preset: str) -> None:
 def test_nan_rolls_back(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     update, count = Step.update, 0
 
-    def poison(self, *args):
+    def poison(self: Step, *args: Any) -> Stats:
         nonlocal count
         count += 1
         stats = update(self, *args)
@@ -79,7 +84,7 @@ def test_weights_that_are_not_numbers_are_never_saved(
     """Poisoned in the very update that is saved, when its losses still look well."""
     update, count = Step.update, 0
 
-    def poison(self, *args):
+    def poison(self: Step, *args: Any) -> Stats:
         nonlocal count
         count += 1
         stats = update(self, *args)
@@ -131,7 +136,10 @@ def test_edited_labels_are_noticed(workspace: Path, caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("preset", ["small", "modern", "acgan"])
 def test_a_set_without_labels_trains_without_attributes(
-    workspace: Path, preset: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+    workspace: Path,
+    preset: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     relabel(workspace, ",,")
     run = train_now(options(workspace, preset=preset, kimg=0.05, width=0.1))
@@ -155,9 +163,12 @@ def test_groups_with_one_class_only_train(workspace: Path, cells: str, preset: s
 def test_the_penalty_comes_every_so_many_updates(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update, asked = Step.discriminator, []
+    update = Step.discriminator
+    asked: list[bool] = []
 
-    def listen(self, fake, draws, *, with_penalty):
+    def listen(
+        self: Step, fake: Fakes, draws: Draws, *, with_penalty: bool
+    ) -> tuple[Stats, DiscriminatorOutput]:
         asked.append(with_penalty)
         return update(self, fake, draws, with_penalty=with_penalty)
 
@@ -182,7 +193,7 @@ def test_the_penalty_comes_every_so_many_updates(
         ({"temper": -1.0}, "temper must be"),
     ],
 )
-def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict, message: str) -> None:
+def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_plan(options(workspace, **wrong))
     assert not list(workspace.glob("runs/*"))
@@ -191,7 +202,7 @@ def test_numbers_that_no_run_can_have(workspace: Path, wrong: dict, message: str
 def test_a_batch_that_processes_cannot_share(workspace: Path) -> None:
     plan = make_plan(options(workspace, batch=18))
     with pytest.raises(UserError, match="multiple of 8"):
-        training.train(plan, CPU, training.World(0, 2))
+        training.train(plan, CPU, World(0, 2))
 
 
 def test_rows_past_the_checkpoint_go(tmp_path: Path) -> None:
@@ -231,7 +242,7 @@ def test_heads_overfit_sixteen_pictures(tmp_path: Path) -> None:
     make_face_set(tmp_path / "data" / "faces" / "tiny", count=18)
     plan = make_plan(options(tmp_path, temper=0, kimg=1.6, batch=16))
     assert len(plan.faces) == 16
-    training.train(plan, CPU, training.World())
+    training.train(plan, CPU, World())
     rows = [json.loads(line) for line in (plan.path / "stats.jsonl").read_text().splitlines()]
     assert rows[-1]["accuracy_real"] > 0.95
     assert rows[0]["accuracy_real"] < 0.8
@@ -242,6 +253,8 @@ def test_shuffled_labels_are_shuffled(workspace: Path) -> None:
     shuffled = make_plan(options(workspace, shuffle_labels=True)).faces
     assert not np.array_equal(straight.labels, shuffled.labels)
     assert straight.class_counts() == shuffled.class_counts()
+    assert isinstance(straight.images, np.ndarray)
+    assert isinstance(shuffled.images, np.ndarray)
     assert np.array_equal(straight.images, shuffled.images)
 
 
