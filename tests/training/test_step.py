@@ -210,7 +210,12 @@ def test_the_frozen_network_sees_every_update_from_another_place() -> None:
     """All pictures of an update are moved alike, so that redrawn faces still match their reals."""
     step, feed = make_step("small", pretrained_shift=4)
     seen: list[torch.Tensor] = []
-    step.compiled_features = lambda images: (seen.append(images), (images,))[1]
+
+    def noted(images: torch.Tensor) -> Maps:
+        seen.append(images)
+        return (images,)
+
+    step.compiled_features = noted
     pictures = draws_of(step, feed).real
     for seed in (1, 1, 2):
         step.look(pictures, seed)
