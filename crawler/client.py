@@ -185,7 +185,7 @@ class Client:
         if is_challenge(status, response.headers, body):
             raise Unavailable(
                 "a Cloudflare challenge instead of an answer; this crawler stops here and does "
-                "not pass for a browser",
+                "not pose as a browser",
                 where=host,
                 hint="set --contact, use your API credentials, or try again much later",
             )
@@ -303,7 +303,7 @@ def contact_for(options: QueryOptions, queries: list[Query]) -> str:
     contact = contact_of(options.contact)
     if contact is None and any(query.root.startswith("https:") for query in queries):
         log.warning(
-            "sites ask crawlers to say whom to reach: set --contact or $AVATAR_CONTACT to your "
+            "sites ask crawlers to say whom to contact: set --contact or $AVATAR_CONTACT to your "
             "mail or web address"
         )
     return user_agent(contact)

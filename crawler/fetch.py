@@ -112,7 +112,7 @@ def fetch(options: FetchOptions) -> None:
     if result["files"] or options.records_only:
         next_step("python -m preprocess crop")
     else:
-        log.warning("there is no file yet; the reasons stand beside the counts")
+        log.warning("no file yet; the reasons are beside the counts")
 
 
 def _intentions(queries: list[Query], options: FetchOptions, raw: str) -> list[str]:
@@ -181,7 +181,7 @@ class _Crawl:
         finally:
             if self._malformed:
                 log.warning(
-                    "%s: %d rows of the listing are damaged or no posts; they were left out",
+                    "%s: %d rows of the listing are damaged or not posts; they were left out",
                     self._query.site,
                     self._malformed,
                 )

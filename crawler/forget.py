@@ -60,7 +60,7 @@ def forget(options: ForgetOptions) -> None:
     touched = _face_sets(workspace.faces, {row.post for row in rows})
     for name, count in touched.items():
         log.warning(
-            "face set %s holds %d faces of them; make it again: python -m preprocess crop",
+            "face set %s holds %d faces of them; rebuild it: python -m preprocess crop",
             name,
             count,
         )

@@ -280,7 +280,7 @@ def _descend(
         yield Step((), owed, progress)
     if barren >= BARREN_PAGES or (barren and not progress.listed):
         raise Unavailable(
-            f"nothing of the listing can be read: {barren} pages of rows that are no posts",
+            f"the listing cannot be read: {barren} pages of rows that are not posts",
             hint="is this the right --kind?",
         )
     return progress

@@ -62,7 +62,7 @@ def _plan(
     if total is None and len(page.posts) < FULL_PAGE * query.kind.page_size:
         total = len(page.posts)
     if page.malformed:
-        log.warning("%s: %d rows of a page are damaged or no posts", query.site, page.malformed)
+        log.warning("%s: %d rows of a page are damaged or not posts", query.site, page.malformed)
     posts = max(0, options.limit - begun.listed) if options.limit else None
     if total is not None:
         rest = max(0, total - begun.listed)

@@ -73,7 +73,7 @@ def contact_of(option: str | None) -> str | None:
         raise UserError(
             "the contact must be a plain mail or web address",
             where="--contact",
-            hint="this crawler says what it is and never passes for a browser",
+            hint="this crawler says what it is and never poses as a browser",
         )
     return contact
 

@@ -75,7 +75,7 @@ def export_imagefolder(
     """Hugging Face's imagefolder: train/ and test/, each with pictures and a metadata.csv."""
     if not _may_write(out):
         raise UserError(
-            "exists and is no imagefolder of ours",
+            "exists and is not an imagefolder that this command wrote",
             where=str(out),
             hint="give another --out, or delete it",
         )
@@ -130,7 +130,7 @@ def stylegan_set_of(path: Path) -> str:
         return str(content["face_set"])
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, RecursionError):
         raise UserError(
-            "exists and is no export of ours",
+            "exists and is not an export that this command wrote",
             where=str(path),
             hint="give another --out, or delete it",
         ) from None

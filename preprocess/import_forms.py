@@ -160,7 +160,7 @@ def find_tables(source: Archive, asked: str | None) -> list[str]:
     candidates = known or stylegan or [n for n in source.names if _suffix(n) in PLAIN_TABLES]
     if len(candidates) > 1:
         raise UserError(
-            f"several tables could be meant: {', '.join(candidates[:5])}",
+            f"several tables: {', '.join(candidates[:5])}",
             where=str(source.path),
             hint="name one with --table, or take the pictures alone with --unlabelled",
         )

@@ -140,7 +140,7 @@ def name_of(source: Path) -> str:
     name = re.sub(r"[^\w.-]+", "-", stem).strip("-._")
     if not name:
         raise UserError(
-            "no name for the face set can be made of this one",
+            "no face set name can be made from this one",
             where=str(source),
             hint="give --name",
         )

@@ -29,7 +29,7 @@ MOST_FPS = 50  # a GIF counts hundredths of a second, and browsers slow down wha
 def check_film(scale: int, fps: int) -> None:
     """Raises `UserError` for an enlargement or a speed that no film can have; scale 0 fits."""
     if not 0 <= scale <= MOST_SCALE:
-        raise UserError(f"--scale must be 0 (fitting) to {MOST_SCALE}")
+        raise UserError(f"--scale must be 0 (automatic) to {MOST_SCALE}")
     if not 1 <= fps <= MOST_FPS:
         raise UserError(f"--fps must be 1 to {MOST_FPS}")
 

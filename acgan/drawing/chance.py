@@ -56,7 +56,7 @@ def seed_of_name(name: str, *, fold_case: bool = False) -> int:
     if not isinstance(name, str) or not name:
         raise UserError("a name must have at least one letter")
     if len(name) > MOST_NAME_BYTES:
-        raise UserError(f"a name may have {MOST_NAME_BYTES} bytes")
+        raise UserError(f"a name may have at most {MOST_NAME_BYTES} bytes")
     plain = unicodedata.normalize("NFC", name)
     if fold_case:
         plain = unicodedata.normalize("NFC", plain.casefold())
@@ -65,5 +65,5 @@ def seed_of_name(name: str, *, fold_case: bool = False) -> int:
     except UnicodeEncodeError:
         raise UserError("this name is not valid text") from None
     if len(data) > MOST_NAME_BYTES:
-        raise UserError(f"a name may have {MOST_NAME_BYTES} bytes")
+        raise UserError(f"a name may have at most {MOST_NAME_BYTES} bytes")
     return int.from_bytes(hashlib.sha256(data).digest()[:8], "big") >> (64 - SEED_BITS)

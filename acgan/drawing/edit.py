@@ -35,7 +35,7 @@ def check_changes(pairs: Sequence[str], info: SnapshotInfo) -> None:
     known = editable(info)
     hint = f"what can be changed: {', '.join(known) or 'nothing, with this model'}"
     if not asked:
-        raise UserError("name what shall change, as in hair_color=pink", hint=hint)
+        raise UserError("say what to change, as in hair_color=pink", hint=hint)
     for name, value in asked.items():
         if name not in known:
             raise UserError(f"{name} cannot be changed in a picture", hint=hint)

@@ -40,7 +40,7 @@ def resize(image: Image.Image, side: int, by: ScaleBy = "detail") -> Image.Image
 
 
 def doubled(image: Image.Image, side: int) -> Image.Image:
-    """A picture doubled by the net, once, where it shall grow by half or more.
+    """A picture doubled by the net, once, where it is to grow by half or more.
 
     Doubling twice draws cracks into the broad strokes that the first time made.
     """

@@ -80,7 +80,7 @@ def run(options: ExportOptions) -> None:
     largest, mean = compare(snapshot, data, options.checks)
     if largest > LARGEST_DIFFERENCE[options.precision] or mean > MEAN_DIFFERENCE[options.precision]:
         raise Unavailable(
-            f"ONNX Runtime draws other pictures than PyTorch (off by up to {largest} of 255), "
+            f"ONNX Runtime and PyTorch draw different pictures (off by up to {largest} of 255), "
             "nothing was written",
             hint="try --precision fp32, or another version of onnxruntime",
         )

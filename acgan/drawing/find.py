@@ -47,7 +47,7 @@ class Finder:
         hint = "take a model that was packaged with the nets that trained it, as drawn64"
         if "encoder" not in states:
             raise UserError(
-                "this model has no encoder, so it finds nobody's face",
+                "this model has no encoder, so it cannot find a face",
                 where=str(training_path(path)),
                 hint=hint,
             )
@@ -62,7 +62,7 @@ class Finder:
             reader = Reader(find_classifier(path, info, workspace), info)
         except UserError as error:
             raise UserError(
-                f"nothing reads a picture's attributes here: {error.what}",
+                f"no classifier to read a picture's attributes with: {error.what}",
                 where=error.where,
                 hint="run `python -m eval classifier`",
             ) from None

@@ -44,7 +44,7 @@ def run(options: GenerateOptions) -> None:
     names = read_names(options)
     each, pairs = split_each(options.attributes, model.info.vocabulary)
     if names and each:
-        raise UserError("`each` and names do not go together", where=", ".join(each))
+        raise UserError("`each` and names cannot be combined", where=", ".join(each))
     asked = parse_attributes(pairs, model.info.vocabulary)
     warn_of_unseen(asked, model.info.vocabulary, model.info.class_counts)
     check_scale(model, options.scale)

@@ -389,4 +389,4 @@ def check_count(count: int) -> None:
 def check_frames(frames: int, least: int = 2) -> None:
     """Raises `UserError` for a number of steps out of bounds."""
     if not least <= frames <= MOST_FRAMES:
-        raise UserError(f"there must be {least} to {MOST_FRAMES} pictures on the way")
+        raise UserError(f"the number of frames must be {least} to {MOST_FRAMES}")

@@ -120,7 +120,7 @@ def save_halved(stem: Path, snapshot: Snapshot) -> float:
     difference = float(np.abs(before - after).mean())
     if difference > FP16_MEAN_DIFFERENCE:
         raise UserError(
-            f"halved weights draw other pictures (off by {difference:.1f} of 255 in the mean)",
+            f"halved weights draw different pictures (off by {difference:.1f} of 255 in the mean)",
             hint="leave out --precision fp16",
         )
     return difference

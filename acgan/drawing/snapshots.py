@@ -36,7 +36,7 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
             raise UserError(
                 "no snapshot in this folder",
                 where=str(path),
-                hint="this run was stopped before its first; go on with it" if begun else None,
+                hint="this run has no snapshot yet; continue it" if begun else None,
             )
         return inside[-1]
     if path is not None:

@@ -85,7 +85,7 @@ def run(options: ExportOptions, site: Path) -> None:
         write_bytes(folder / "models" / "models.json", as_json(listed))
         megabytes = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 2**20
         if megabytes > MOST_MEGABYTES:
-            log.warning("%.1f MB to load is much; leave out a model", megabytes)
+            log.warning("%.1f MB is much to load; leave out a model", megabytes)
         folder.chmod(0o755)
         if site.exists():
             site.rmdir()
@@ -184,7 +184,7 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
     largest = largest_difference(model.painter.draw(portraits), theirs)
     if largest > MOST_DIFFERENCE:
         raise Unavailable(
-            f"ONNX Runtime draws other pictures than PyTorch (off by up to {largest} of 255), "
+            f"ONNX Runtime and PyTorch draw different pictures (off by up to {largest} of 255), "
             "nothing was written",
             hint="try another version of onnxruntime",
         )

@@ -62,7 +62,7 @@ def start_from(plan: Plan, nets: Nets) -> None:
     if fits["generator"] < LEAST_SHARE:
         preset, width = source.info.extra.get("preset"), source.info.architecture.get("width", 1)
         raise UserError(
-            f"its generator fits these nets in {fits['generator']:.0%} of the weights only",
+            f"only {fits['generator']:.0%} of its generator's weights fit these nets",
             where=str(source.path),
             hint=f"it was trained with --preset {preset} --width {width:g}",
         )

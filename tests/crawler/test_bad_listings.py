@@ -183,7 +183,7 @@ def test_damaged_rows_are_asked_for_again(tmp_path: Path) -> None:
 def test_a_listing_of_which_nothing_can_be_read(tmp_path: Path) -> None:
     with serve(general(12, 13), "danbooru") as stand_in:
         answering(stand_in, without_ids(set(range(1001, 1013))))
-        with pytest.raises(Unavailable, match="nothing of the listing can be read"):
+        with pytest.raises(Unavailable, match="the listing cannot be read"):
             crawl(stand_in, "danbooru", tmp_path)
         stand_in.booru = type(stand_in.booru)()
         crawl(stand_in, "danbooru", tmp_path)

@@ -176,7 +176,7 @@ def test_edit(model: acgan.Model, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({}, "name what shall change"),
+        ({}, "say what to change"),
         ({"smile": "1"}, "smile cannot be changed in a picture"),
         ({"hair_color": "random"}, "needs a class"),
         ({"hair_color": "mauve"}, "mauve"),

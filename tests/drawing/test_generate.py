@@ -93,7 +93,7 @@ def test_each_class_on_a_named_sheet(workspace: Path, tmp_path: Path) -> None:
         ({"attributes": ("hair_color=each", "eye_color=each", "smile=each")}, "one or two"),
         ({"attributes": ("shoes=each",)}, "no attribute 'shoes'"),
         ({"attributes": ("hair_color=each",), "count": 9999}, "at most 10000"),
-        ({"attributes": ("hair_color=each",), "name": ("alice",)}, "do not go together"),
+        ({"attributes": ("hair_color=each",), "name": ("alice",)}, "cannot be combined"),
         ({"name": ("x" * 10_000,)}, "a name may have"),
         ({"recipe": Path(__file__)}, "neither a PNG nor a recipe"),
         ({"recipe": Path(__file__).parent}, "is a folder"),

@@ -174,7 +174,7 @@ def test_attributes_tell_classes_counts_and_accuracy(model: acgan.Model) -> None
         (lambda m: m.vary({}), "not a recipe"),
         (lambda m: m.vary(b"x"), "neither a PNG"),
         (lambda m: m.vary(3), "not a picture"),
-        (lambda m: m.morph(m.draw()[0], m.draw()[0], 10**6), "pictures on the way"),
+        (lambda m: m.morph(m.draw()[0], m.draw()[0], 10**6), "number of frames"),
         (lambda m: m.sweep(m.draw()[0], "shoes"), "no attribute"),
         (lambda m: m.draw(**{"hair-color": "blue", "hair_color": "pink"}), "named twice"),
         (lambda m: acgan.load("nothing-here"), "no such snapshot"),

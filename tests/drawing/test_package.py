@@ -130,7 +130,7 @@ def test_halved_weights_that_draw_something_else_are_refused(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "FP16_MEAN_DIFFERENCE", -1)
-    with pytest.raises(UserError, match="halved weights draw other pictures"):
+    with pytest.raises(UserError, match="halved weights draw different pictures"):
         pack(home, tmp_path / "models", precision="fp16")
     assert list((tmp_path / "models").iterdir()) == []
 

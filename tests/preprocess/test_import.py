@@ -256,7 +256,7 @@ def test_imagefolder_leaves_foreign_folders_alone(tmp_path: Path) -> None:
     theirs = {f"{split}/{name}": "x" for split in ("train", "test") for name in ("a.png", "b.txt")}
     theirs |= {"train/metadata.csv": "file_name\n", "test/metadata.csv": "file_name\n"}
     out = make_folder(tmp_path / "out", theirs)
-    with pytest.raises(UserError, match="no imagefolder of ours"):
+    with pytest.raises(UserError, match="not an imagefolder that this command wrote"):
         export(ExportOptions(workspace=tmp_path / "w", out=out))
     assert {str(path.relative_to(out)) for path in out.rglob("*.*")} == set(theirs)
     (tmp_path / "empty").mkdir()
@@ -278,7 +278,7 @@ def test_the_export_of_another_set_is_not_replaced(form: Form, tmp_path: Path) -
     with pytest.raises(UserError, match="holds the export of the face set a"):
         export(ExportOptions(name="b", **options))
     other = make_zip(tmp_path / "theirs.zip", {"dataset.json": "{}"})
-    with pytest.raises(UserError, match=r"exists and is no .*ours"):
+    with pytest.raises(UserError, match=r"exists and is not an .* that this command wrote"):
         export(ExportOptions(name="b", **(options | {"out": other})))
 
 

@@ -80,7 +80,7 @@ def test_an_own_picture_is_found_and_edited(served: Served, workspace: Path) -> 
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("edit", 400, "name what shall change"),
+        ("edit", 400, "say what to change"),
         ("edit?smile=1", 400, "smile cannot be changed"),
         ("edit?hair_color=mauve", 400, "mauve"),
         ("edit?hair_color=" + "x" * 10_000, 400, "hair_color"),

@@ -81,7 +81,7 @@ def test_given_nets_are_not_the_sources(workspace: Path) -> None:
 
 def test_from_a_run_without_a_snapshot_says_what_to_do(workspace: Path) -> None:
     (workspace / "runs" / "00000-begun" / "checkpoints").mkdir(parents=True)
-    with pytest.raises(UserError, match="stopped before its first"):
+    with pytest.raises(UserError, match="this run has no snapshot yet"):
         make_plan(options(workspace, start_from=str(workspace / "runs" / "00000-begun")))
 
 
@@ -110,7 +110,7 @@ def test_from_nothing_that_fits_is_refused(workspace: Path) -> None:
     plan = make_plan(
         options(workspace, name="other", start_from=str(first), preset="acgan", batch=16)
     )
-    with pytest.raises(UserError, match="of the weights only"):
+    with pytest.raises(UserError, match=r"of its generator.s weights fit"):
         start_from(plan, build_nets(plan, CPU))
     with pytest.raises(UserError, match="no such snapshot"):
         make_plan(options(workspace, start_from="nobody"))
@@ -149,12 +149,12 @@ def test_a_new_run_says_what_made_it_new(workspace: Path) -> None:
         ("helper_weight", "takes name=value"),
         ("helper_weight=much", "takes a value like 0.25"),
         ("mirror=1", "takes a value like True"),
-        ("averages=()", "averages wants pairs"),
+        ("averages=()", "averages takes pairs"),
         ("averages=((4.4,),)", "averages cannot be"),
-        ("helper_stages=(9,)", "helper_stages wants some of 0 to 6"),
-        ("perceptual_stages=()", "perceptual_stages wants some"),
+        ("helper_stages=(9,)", "helper_stages takes some of 0 to 6"),
+        ("perceptual_stages=()", "perceptual_stages takes some"),
         ("pretrained=nonsense", "one of: none, efficientnet-lite0"),
-        ("redraw_fade=(0.5, 0.5)", "redraw_fade wants two shares"),
+        ("redraw_fade=(0.5, 0.5)", "redraw_fade takes two shares"),
         ("penalty_interval=0", "penalty_interval must be 1 to"),
         ("rate_g=1e999", "rate_g cannot be inf"),
         ("nets=big", "one of: dcgan, modern, small, srresnet"),
