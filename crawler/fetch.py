@@ -92,7 +92,7 @@ def fetch(options: FetchOptions) -> None:
             state.note(f"begin {query.site} {query.tags!r}")
             with closing(client_for(query, options, agent, options.connections)) as client:
                 try:
-                    client.look_up(query.root)
+                    client.look_up(query.root)  # a mistyped host ends here, not after many retries
                     _Crawl(query, options, state, store, client, run).run()
                     state.note(f"end {query.site} {query.tags!r}")
                 except UserError as error:
@@ -171,7 +171,7 @@ class _Crawl:
             with progress(self._query.site, older, quiet=self._options.quiet) as advance:
                 if not self._options.records_only:
                     self._fetch_all(pool, advance, self._state.pending)
-                lister.start()
+                lister.start()  # new pages from here on, their files fetched as they come
                 self._work(pool, advance, until_waiting=None)
                 if not self._options.records_only:
                     self._fetch_all(pool, advance, self._state.failed_before)

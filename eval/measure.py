@@ -116,8 +116,12 @@ def measure(
 
     Without a classifier (a model that takes no labels) the labelled metrics are left out.
     """
+    # The model's attributes in the face set's columns, and those with enough known labels to score.
     columns = asked_columns(drawer.info.vocabulary, reals.vocabulary, name)
     scored, left_out = scorable_groups(reals, columns)
+
+    # Ask for the held-out faces' own labels: else a difference in how common classes are would show
+    # up as one between the pictures.
     note("draw")
     pictures, labels = draw_for(drawer, reals, columns, plan)
     case = Case(
@@ -137,12 +141,16 @@ def measure(
         answers=answers,
         note=note,
     )
+
+    # An attribute that the classifier hardly reads in real faces says nothing of the draws.
     if case.scored:
         blind = unreadable(case)
         case.results.not_measured.update(
             {reals.vocabulary.names[column]: why for column, why in blind.items()}
         )
         case = replace(case, scored=[column for column in scored if column not in blind])
+
+    # Every check sees all results: a verdict may depend on what another metric found.
     _measure_each(metrics, case)
     checks = [check for result in case.results for check in result.checks(case.results)]
     return Scores(

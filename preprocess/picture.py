@@ -114,6 +114,7 @@ def rejected(task: PictureTask, reason: str, value: object = "") -> PictureRecor
 
 def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> PictureRecord:
     """Crop the faces of one picture into `images`. A bad picture gives a record with its reason."""
+    # Search a reduced picture; decode the full one only where there is something to cut.
     try:
         picture = Picture(
             task.path, max_megapixels=settings.max_megapixels, max_aspect=settings.max_aspect
@@ -136,12 +137,16 @@ def process_picture(task: PictureTask, settings: CropSettings, images: Path) -> 
         found=sum(face.score >= settings.min_score for face in faces),
         picture_hash=picture_hash(small),
     )
+
+    # From here on in pixels of the full picture, from which faces are cut.
     scale_x, scale_y = full.width / small.shape[1], full.height / small.shape[0]
     boxes = [
         (x * scale_x, y * scale_y, w * scale_x, h * scale_y)
         for x, y, w, h in (face.box_xywh for face in faces)
     ]
     filling = _filling(boxes, [face.score for face in faces], full, settings)
+
+    # Every detection becomes a PNG or a reject with its reason; none is dropped silently.
     for number, (face, box) in enumerate(zip(faces, boxes, strict=True)):
         kept: tuple[Square, Image.Image, float] | BadPicture
         if filling is not None and number != filling:

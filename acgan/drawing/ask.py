@@ -46,6 +46,7 @@ def ask(
     distribution = info.extra.get("z_distribution", "normal")
     portraits = []
     for index in range(first, first + count):
+        # What is not asked for comes from a training face: told nothing, a generator draws smears.
         row = label_row(classes, info.vocabulary, painter.label_rows, seed, index)
         for candidate in range(best_of):
             z = latent(seed, index, candidate, info.z_dim, distribution)

@@ -133,6 +133,8 @@ class Picker:
             _, found = self._reader.read(pictures)
             right = self._reader.count_right(found, rows, groups)
             scores = self._reader.score_of(found, rows)
+        # Realness, where there is a net for it, takes the place of the classifier's confidence:
+        # that tells how typical of its class a face is, not how well it is drawn.
         if self._realness is not None:
             scores = self._realness.score(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
         return [(int(r), float(s)) for r, s in zip(right, np.asarray(scores), strict=True)]

@@ -334,6 +334,7 @@ class Model:
             return list(candidates)
         picker, asked = self.picker, list(asked)
         chosen = []
+        # One group at a time, so that memory does not grow with the count.
         for start in range(0, len(candidates), best_of):
             some = candidates[start : start + best_of]
             pictures = self.painter.draw(some, advance)

@@ -125,6 +125,7 @@ def recipe_from_json(content: object, info: SnapshotInfo, where: str) -> Recipe:
 
 
 def _read_recipe(content: Any, info: SnapshotInfo, where: str) -> Recipe:
+    # z means something to the weights that it was drawn with only, so the hash decides, not a name.
     if snapshot_of(content, where) != info.weights_sha256:
         raise UserError(
             f"drawn by another snapshot ({str(content.get('snapshot_name'))[:60]!r})",

@@ -44,14 +44,14 @@ def check_preset(settings: Preset) -> None:
     if settings.nets not in kinds:
         raise UserError(f"there are no nets {settings.nets!r}", hint=f"one of: {', '.join(kinds)}")
     if not settings.averages or min(map(min, settings.averages)) < 0:
-        raise UserError("averages takes pairs like ((4.4, 0.05),), none of them negative")
+        raise UserError("averages wants pairs like ((4.4, 0.05),), none of them negative")
     start, end = settings.redraw_fade
     if not 0 <= start < end <= 1:
-        raise UserError("redraw_fade takes two shares of the run, the first the smaller one")
+        raise UserError("redraw_fade wants two shares of the run, the first the smaller one")
     for name in ("perceptual_stages", "helper_stages") if settings.has_helper else ():
         stages = getattr(settings, name)
         if not stages or not 0 <= min(stages) <= max(stages) < STAGES:
-            raise UserError(f"{name} takes some of 0 to {STAGES - 1}, not {stages!r}")
+            raise UserError(f"{name} wants some of 0 to {STAGES - 1}, not {stages!r}")
 
 
 def has_form(value: Any, kind: Any) -> bool:
