@@ -216,6 +216,7 @@ class Step:
             on_fakes = self._class_loss_d(output_fake, draws.fake_labels, fake_shows, fake=True)
             loss = loss + settings.class_weight_d * on_fakes
         if with_penalty:
+            # By the plain net, since a compiled one has no second derivative.
             stats["penalty"] = gradient_penalty(
                 lambda images: net(images).adversarial,
                 draws.real,
@@ -274,7 +275,7 @@ class Step:
             ),
             "class_g": generator_class_loss(
                 output.classes,
-                draws.fake_labels.masked_fill(~shows[:, None], -1),
+                draws.fake_labels.masked_fill(~shows[:, None], -1),  # a cutout may hide the eyes
                 self.sizes,
                 self.weights,
                 kind=settings.class_loss,
