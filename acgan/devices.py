@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -34,4 +34,4 @@ def choose_device(wanted: Device, threads: int | None = None) -> torch.device:
                 raise Unavailable("no MPS device here", hint="use --device cpu")
             return torch.device("mps")
         case _:
-            assert_never(wanted)
+            raise UserError(f"no device {str(wanted)[:40]!r}", hint="auto, cpu, cuda or mps")

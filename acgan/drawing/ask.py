@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
 
 import numpy as np
 
 from acgan.drawing.chance import SEED_BITS, latent
 from acgan.drawing.painter import Painter
 from acgan.drawing.recipe import Portrait
-from acgan.drawing.request import RANDOM, label_row, parse_attributes
+from acgan.drawing.request import RANDOM, label_row, parse_attributes, whole
 from avatar_common.disk.vocabulary import UNKNOWN, Group, Vocabulary
 from avatar_common.errors import UserError
 
@@ -20,8 +21,9 @@ EACH = "each"
 MOST_SEED = 2**SEED_BITS - 1
 
 
-def check_seed(seed: int) -> int:
-    """Raises `UserError` for a seed out of range."""
+def check_seed(seed: SupportsIndex) -> int:
+    """The seed as an int. Raises `UserError` for one out of range."""
+    seed = whole(seed, "the seed")
     if not 0 <= seed <= MOST_SEED:
         raise UserError(f"the seed must be 0 to {MOST_SEED}")
     return seed
@@ -39,7 +41,7 @@ def ask(
 
     With `best_of` N there are N portraits in a row for each: the candidates, of the same labels.
     """
-    check_seed(seed)
+    seed = check_seed(seed)
     info = painter.info
     pairs = [f"{k}={v}" for k, v in asked.items()] if isinstance(asked, Mapping) else asked
     classes = parse_attributes(pairs, info.vocabulary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ class Avatar(Image.Image):
 
     def enlarge(self, times: float, by: ScaleBy = "detail") -> Avatar:
         """The same avatar with `times` its side. Raises `UserError` beyond 2048 px."""
-        if not times > 0:
+        if not isinstance(times, (int, float)) or not 0 < times < math.inf:
             raise UserError("a picture is enlarged by a number above 0")
         return self.at(round(self.width * times), by)
 

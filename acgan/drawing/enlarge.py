@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from acgan.drawing.request import whole
 from avatar_common.errors import UserError
 
 ScaleBy = Literal["detail", "smooth", "pixels"]
@@ -24,6 +25,7 @@ def resize(image: Image.Image, side: int, by: ScaleBy = "detail") -> Image.Image
     (as does `smooth` from the start, and `detail` where nothing is enlarged or no net installed),
     `pixels` keeps squares. Raises `UserError` for a side below 1 or above 2048.
     """
+    side = whole(side, "a picture's side")
     if not 1 <= side <= MOST_SIDE_PX:
         raise UserError(f"a picture's side must be 1 to {MOST_SIDE_PX} px")
     if side == image.width:
@@ -36,7 +38,7 @@ def resize(image: Image.Image, side: int, by: ScaleBy = "detail") -> Image.Image
         case "pixels":
             return image.resize((side, side), Image.Resampling.NEAREST)
         case _:
-            assert_never(by)
+            raise UserError(f"no way to enlarge: {str(by)[:40]!r}", hint="detail, smooth, pixels")
 
 
 def doubled(image: Image.Image, side: int) -> Image.Image:

@@ -32,6 +32,8 @@ from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.errors import UserError
 from avatar_common.grid import square_columns
 
+MOST_NAMES_BYTES = 16 * 2**20
+
 
 def run(options: GenerateOptions) -> None:
     """Write pictures and a grid; the last line on stdout is one JSON object."""
@@ -94,7 +96,12 @@ def read_names(options: GenerateOptions) -> list[str]:
         seed_of_name(name)
     if options.names is not None:
         try:
-            lines = options.names.read_text(encoding="utf-8-sig").splitlines()
+            with options.names.open("rb") as file:
+                data = file.read(MOST_NAMES_BYTES + 1)
+            if len(data) > MOST_NAMES_BYTES:
+                too_large = f"larger than {MOST_NAMES_BYTES >> 20} MB"
+                raise UserError(too_large, where=str(options.names))
+            lines = data.decode("utf-8-sig").splitlines()
         except UnicodeDecodeError:
             raise UserError("not a text file in UTF-8", where=str(options.names)) from None
         for number, line in enumerate(lines, 1):
@@ -118,7 +125,7 @@ def with_place(name: str, where: str) -> None:
 
 def file_stem(name: str) -> str:
     """A plain file name for any name: itself where it is plain, else its letters and a hash."""
-    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+    if re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name) and name != "grid":  # grid.png is the sheet
         return name
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:24]
     digest = hashlib.sha256(name.encode()).hexdigest()[:10]

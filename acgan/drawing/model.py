@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
 
 import numpy as np
 from PIL import Image
@@ -33,8 +33,8 @@ from acgan.drawing.recipe import (
     recipe_in,
     recipe_to_json,
 )
-from acgan.drawing.request import RANDOM, parse_attributes
-from acgan.drawing.snapshots import find_snapshot, shipped_snapshots
+from acgan.drawing.request import RANDOM, parse_attributes, whole
+from acgan.drawing.snapshots import find_named, shipped_snapshots
 from acgan.nets.snapshot import load_snapshot, training_path
 from avatar_common.devices import Device
 from avatar_common.disk.classifiers import find_classifier
@@ -82,7 +82,7 @@ def load(
     is none or it is damaged, `Unavailable` when the device is absent.
     """
     folder = Path(workspace)
-    path = find_snapshot(None if model is None else Path(model), folder)
+    path = find_named(model, folder)
     return Model(Painter(load_snapshot(path, choose_device(device))), folder)
 
 
@@ -220,14 +220,14 @@ class Model:
         `what` is an attribute (`hair_color`), some of its classes (`hair_color=blonde..pink`) or
         the place of a latent number (`7`); empty, the number that changes this face most.
         """
-        check_frames(steps)
+        steps = check_frames(steps)
         start = self.portrait(picture)
         text = what or str(strongest_number(self.painter, [start]))
         return self._avatars(moved(start, parse_move(text, self.info, 3.0), steps, self.info))
 
     def morph(self, first: Drawn, second: Drawn, frames: int = 24) -> list[Avatar]:
         """`frames` avatars on the way from one to another, in steps that look equally large."""
-        check_frames(frames, least=3)
+        frames = check_frames(frames, least=3)
         keys = [self.portrait(first), self.portrait(second)]
         return self._avatars(morph_path(self.painter, keys, frames))
 
@@ -301,7 +301,7 @@ class Model:
         self, attributes: Sequence[str], count: int, seed: int, best_of: int, first: int = 0
     ) -> list[list[Portrait]]:
         """For each of `count` pictures from the `first` on those that `best_of` chooses among."""
-        check_count(count)
+        count, best_of = check_count(count), whole(best_of, "best of")
         if not 1 <= best_of <= MOST_DRAWN_EACH:
             raise UserError(f"best of must be 1 to {MOST_DRAWN_EACH}")
         flat = ask(self.painter, attributes, count, seed, best_of, first)
@@ -311,8 +311,8 @@ class Model:
         self, start: Portrait, attributes: Sequence[str], count: int, strength: float, seed: int
     ) -> list[Portrait]:
         """What `vary` draws."""
-        check_count(count)
-        if not 0 <= strength <= 1:
+        count = check_count(count)
+        if not isinstance(strength, (int, float)) or not 0 <= strength <= 1:
             raise UserError("the strength must be 0 to 1")
         start = self.relabelled(start, attributes)
         return vary(start, count, strength, check_seed(seed), self._distribution)
@@ -381,13 +381,17 @@ class Model:
         return str(self.info.extra.get("z_distribution", "normal"))
 
 
-def check_count(count: int) -> None:
-    """Raises `UserError` for a number of pictures out of bounds."""
+def check_count(count: SupportsIndex) -> int:
+    """The count as an int. Raises `UserError` for a number of pictures out of bounds."""
+    count = whole(count, "the count")
     if not 1 <= count <= MOST_PICTURES:
         raise UserError(f"the count must be 1 to {MOST_PICTURES}")
+    return count
 
 
-def check_frames(frames: int, least: int = 2) -> None:
-    """Raises `UserError` for a number of steps out of bounds."""
+def check_frames(frames: SupportsIndex, least: int = 2) -> int:
+    """The number as an int. Raises `UserError` for a number of steps out of bounds."""
+    frames = whole(frames, "the number of frames")
     if not least <= frames <= MOST_FRAMES:
         raise UserError(f"the number of frames must be {least} to {MOST_FRAMES}")
+    return frames

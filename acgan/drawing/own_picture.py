@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import operator
 import struct
 import warnings
 import zlib
@@ -44,7 +45,10 @@ def open_face(
             hint="name it: --box LEFT TOP SIDE; or `python -m preprocess crop --pictures FOLDER`"
             " finds faces",
         )
-    left, top, side = box or (0, 0, min(image.size))
+    try:
+        left, top, side = map(operator.index, box or (0, 0, min(image.size)))
+    except (TypeError, ValueError):
+        raise UserError("a box is three whole numbers: left, top and side") from None
     inside = left >= 0 and top >= 0 and left + side <= image.width and top + side <= image.height
     if side < LEAST_FACE_PX or not inside:
         raise UserError(
@@ -61,6 +65,8 @@ def _opened(picture: OwnPicture, most_side: int) -> tuple[Image.Image, str]:
     if isinstance(picture, Image.Image):
         _check_size(picture, "image", most_side)
         return _flat(picture), "image"
+    if not isinstance(picture, (str, PathLike, bytes)):
+        raise UserError(f"not a picture: {type(picture).__name__}")
     where = "bytes" if isinstance(picture, bytes) else str(picture)[:200]
     data = picture if isinstance(picture, bytes) else _read(Path(picture), where)
     if len(data) > MOST_BYTES:
@@ -88,7 +94,8 @@ def _read(path: Path, where: str) -> bytes:
             raise UserError("is a folder, a picture was expected", where=where)
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=where)
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)
     except OSError as error:
         raise UserError((error.strerror or str(error)).lower(), where=where) from None
     except ValueError:

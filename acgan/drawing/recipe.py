@@ -244,7 +244,8 @@ def read_recipe_file(path: Path) -> Any:
         raise UserError("is a folder, a PNG or a recipe was expected", where=str(path))
     if path.is_file() and path.stat().st_size > MOST_BYTES:
         raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=str(path))
-    return read_recipe_bytes(path.read_bytes(), str(path))
+    with path.open("rb") as file:
+        return read_recipe_bytes(file.read(MOST_BYTES + 1), str(path))
 
 
 def recipe_in(picture: Drawn) -> tuple[Any, str]:
@@ -267,5 +268,8 @@ def recipe_in(picture: Drawn) -> tuple[Any, str]:
                 return read_recipe_file(Path(picture)), str(picture)
             except FileNotFoundError:
                 raise UserError("no such file", where=str(picture)) from None
+            except (OSError, ValueError) as error:  # a name of 10 kB, or with a zero in it
+                reason = str(getattr(error, "strerror", None) or error).lower()
+                raise UserError(reason, where=str(picture)[:200]) from None
         case _:
             raise UserError(f"not a picture: {type(picture).__name__}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
@@ -53,6 +54,14 @@ def fold_attributes(
             # Without a value it stays a bare name; what it wants is known with the snapshot.
             pairs.append(name + equals + value)
     return [*kept, "--attributes", *pairs] if pairs else kept
+
+
+def whole(number: SupportsIndex, what: str) -> int:
+    """A whole number of any type, as NumPy's. Raises `UserError` for what is none."""
+    try:
+        return int(operator.index(number))
+    except TypeError:
+        raise UserError(f"{what} must be a whole number, not {str(number)[:40]!r}") from None
 
 
 def parse_attributes(pairs: Sequence[str], vocabulary: Vocabulary) -> dict[str, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
+from types import NoneType
 
 from avatar_common.disk.runs import (
     RunFolder,
@@ -55,6 +57,16 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
         where=str(Workspace(workspace).runs),
         hint="run `python -m acgan train`, or name one with --snapshot",
     )
+
+
+def find_named(model: str | PathLike[str] | None, workspace: Path) -> Path:
+    """`find_snapshot` for what code names. Raises `UserError` for what names nothing, too."""
+    if not isinstance(model, (str, PathLike, NoneType)):
+        raise UserError(f"a model is named by a text or path, not by {type(model).__name__}")
+    try:
+        return find_snapshot(None if model is None else Path(model), workspace)
+    except OSError as error:
+        raise UserError((error.strerror or str(error)).lower(), where=str(model)[:200]) from None
 
 
 def all_snapshots(workspace: Path, first: Path | None = None) -> list[Path]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +24,7 @@ from avatar_common.errors import UserError
 
 PAGE = Path(__file__).resolve().parent / "page"
 BODY_WITHIN_S = 10.0
+T = TypeVar("T")
 WEEK_S = 7 * 24 * 3600
 OWN = ("model", "seed", "index", "size", "scale_by", "best_of", "fold_case")
 SHARED = {"access-control-allow-origin": "*", "cache-control": f"public, max-age={WEEK_S}"}
@@ -186,7 +188,8 @@ def add_pictures(api: FastAPI, desk: Desk) -> None:
     )  # fmt: skip
     async def find(request: Request, model: ModelName = None) -> dict[str, Any]:
         data = await bytes_of(request)
-        return await desk.find(client_of(request), model or library.names[0], data)
+        work = desk.find(client_of(request), model or library.names[0], data)
+        return await while_waited_for(request, work)
 
     @api.post(
         "/edit", response_class=Response, responses=PNG_ANSWER,
@@ -195,8 +198,8 @@ def add_pictures(api: FastAPI, desk: Desk) -> None:
     )  # fmt: skip
     async def edit(request: Request, model: ModelName = None, size: Size = None) -> Response:
         data, name = await bytes_of(request), model or library.names[0]
-        png = await desk.edit(client_of(request), name, data, attributes_of(request), size)
-        return Response(png, media_type="image/png")
+        work = desk.edit(client_of(request), name, data, attributes_of(request), size)
+        return Response(await while_waited_for(request, work), media_type="image/png")
 
 
 def attributes_of(request: Request) -> tuple[str, ...]:
@@ -224,6 +227,19 @@ async def bytes_of(request: Request) -> bytes:
         return await asyncio.wait_for(request.body(), BODY_WITHIN_S)
     except (TimeoutError, ClientDisconnect):
         raise UserError("the body did not arrive") from None
+
+
+async def while_waited_for(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What the work gives; where the client leaves first, what has not begun is never done."""
+    task, left = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise UserError("nobody waits for the answer")
+        return task.result()
+    finally:
+        task.cancel()
+        left.cancel()
 
 
 def add_errors(api: FastAPI) -> None:

@@ -68,6 +68,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(WAITING_CONNECTIONS)  # whoever reads the address may ask at once
+    except UnicodeError:
+        raise UserError("not the name of a host", where=host[:100]) from None
     except OSError as error:
         if listener is not None:
             listener.close()

@@ -28,7 +28,7 @@ from avatar_common.errors import UserError
 
 DRAWING_VERSION = 2  # part of every key: raise it when the same request gives another picture
 MOST_WAITING = 256
-MOST_FINDING = 16  # of pictures that visitors send: each takes seconds
+MOST_FINDING = 8  # of pictures that visitors send: each takes seconds
 MOST_PICTURES = 64
 MOST_SIDE_PX = 1024
 MOST_BEST_OF = 16

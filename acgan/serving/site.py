@@ -68,10 +68,13 @@ def run(options: ExportOptions, site: Path) -> None:
         )
     paths = [find_snapshot(options.snapshot, options.workspace)]
     paths += [find_snapshot(path, options.workspace) for path in options.also]
-    models = [Model(Painter(load_snapshot(path)), options.workspace) for path in paths]
+    models = [Model(Painter(load_snapshot(p)), options.workspace) for p in dict.fromkeys(paths)]
+    names = [model.name for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"two models are called {name}", hint="rename one, or leave it out")
     if options.dry_run:
-        names = ", ".join(model.name for model in models)
-        explain_dry_run(options, [f"write a page that draws with {names} to {site}"])
+        explain_dry_run(options, [f"write a page that draws with {', '.join(names)} to {site}"])
         return
     site.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{site.name}.", dir=site.parent) as kept:

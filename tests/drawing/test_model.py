@@ -25,6 +25,8 @@ from acgan.drawing.variations import run as run_vary
 from avatar_common.errors import UserError
 from tests.drawing.snapshots import make_snapshot
 
+load: Any = acgan.load  # also of what its types forbid
+
 
 @pytest.fixture(scope="module")
 def model(workspace: Path) -> acgan.Model:
@@ -64,6 +66,12 @@ def test_draw_gives_images_that_carry_their_recipe(model: acgan.Model, tmp_path:
                   (tmp_path / "b.png").read_bytes()):  # fmt: skip
         np.testing.assert_array_equal(pixels(model.again(again)), pixels(faces[2]))
     assert model.draw()[0].seed != model.draw()[0].seed
+
+
+def test_numbers_of_numpy_are_numbers(model: acgan.Model) -> None:
+    numbers: Any = np.arange(9, dtype=np.uint8)
+    ours = model.draw(seed=numbers[7], count=numbers[2])
+    assert [face.recipe for face in ours] == [f.recipe for f in model.draw(seed=7, count=2)]
 
 
 def test_enlarging(model: acgan.Model) -> None:
@@ -178,6 +186,21 @@ def test_attributes_tell_classes_counts_and_accuracy(model: acgan.Model) -> None
         (lambda m: m.sweep(m.draw()[0], "shoes"), "no attribute"),
         (lambda m: m.draw(**{"hair-color": "blue", "hair_color": "pink"}), "named twice"),
         (lambda m: acgan.load("nothing-here"), "no such snapshot"),
+        (lambda m: acgan.load("n" * 10_000), "too long"),
+        (lambda m: load(3), "not by int"),
+        (lambda m: load(device="abacus"), "no device"),
+        (lambda m: m.draw(count="4"), "the count must be a whole number"),
+        (lambda m: m.draw(seed=1.5), "the seed must be a whole number"),
+        (lambda m: m.draw(best_of=2.0), "whole number"),
+        (lambda m: m.vary(m.draw()[0], strength="0.3"), "the strength"),
+        (lambda m: m.vary("n" * 10_000), "too long"),
+        (lambda m: m.vary("a\0b"), "null byte"),
+        (lambda m: m.sweep(m.draw()[0], "hair_color", steps=2.5), "whole number"),
+        (lambda m: m.draw()[0].enlarge(float("inf")), "a number above 0"),
+        (lambda m: m.draw()[0].enlarge(2, "magic"), "no way to enlarge"),
+        (lambda m: m.draw()[0].at(2.5), "whole number"),
+        (lambda m: m.edit(None, hair_color="pink"), "not a picture"),
+        (lambda m: m.edit(m.draw()[0], box=(1, 2), hair_color="pink"), "three whole numbers"),
     ],
 )
 def test_a_mistake_is_one_line(model: acgan.Model, ask: Any, message: str) -> None:
@@ -241,13 +264,14 @@ def test_generate_draws_the_faces_of_names(
     workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     listed = tmp_path / "names.txt"
-    listed.write_text("bob\n\n../../etc/passwd\nÄnne\nbob\n")
+    listed.write_text("bob\n\n../../etc/passwd\nÄnne\nbob\ngrid\n")
     common: dict[str, Any] = {"workspace": workspace, "device": "cpu", "quiet": True}
     generate.run(
         GenerateOptions(**common, out=tmp_path / "a", name=("alice",), names=listed, scale=3)
     )
-    assert json.loads(capsys.readouterr().out)["count"] == 4
+    assert json.loads(capsys.readouterr().out)["count"] == 5
     found = files(tmp_path / "a")
+    assert len(found) == 6
     assert {"alice.png", "bob.png", "grid.png"} < set(found)
     assert any(name.startswith("etc-passwd-") for name in found)
     with Image.open(tmp_path / "a/alice.png") as image:
@@ -257,6 +281,12 @@ def test_generate_draws_the_faces_of_names(
     listed.write_text("bob\n" + "x" * 2000)
     with pytest.raises(UserError, match=r"names\.txt:2: a name may have"):
         generate.run(GenerateOptions(**common, out=tmp_path / "b", names=listed))
+    for endless in (Path("/dev/zero"), tmp_path / "large.txt"):
+        if endless.name == "large.txt":
+            endless.write_bytes(b"x" * (2**24 + 1))
+        if endless.exists():
+            with pytest.raises(UserError, match="larger than 16 MB"):
+                generate.run(GenerateOptions(**common, out=tmp_path / "b", names=endless))
     with pytest.raises(UserError, match="--scale must be"):
         generate.run(GenerateOptions(**common, out=tmp_path / "b", scale=10**9))
 

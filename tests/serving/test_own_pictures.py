@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -144,6 +145,40 @@ def test_avatars_are_drawn_while_many_send_pictures(
         finally:
             go_on.set()
         assert sorted(answer.result()[0] for answer in answers) == [200] * 3 + [503] * 6
+
+
+def test_nobody_is_found_for_those_who_left(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from acgan.serving import desk
+
+    asked: list[bytes] = []
+    begun, go_on = threading.Event(), threading.Event()
+    find = desk.find_recipe
+
+    def slow(library: Library, name: str, data: bytes) -> dict[str, Any]:
+        asked.append(data)
+        begun.set()
+        assert go_on.wait(60)
+        return find(library, name, data)
+
+    monkeypatch.setattr(desk, "find_recipe", slow)
+    sent = [face_bytes(workspace) + bytes([number]) for number in range(6)]
+    with serving(workspace, client_limit=0.0, threads=1) as found, ThreadPoolExecutor(1) as one:
+        host = urllib.parse.urlsplit(found.url).netloc
+        try:
+            first = one.submit(send, found, "find", sent[0])
+            assert begun.wait(60)
+            for body in sent[1:5]:
+                connection = http.client.HTTPConnection(host, timeout=60)
+                connection.request("POST", "/edit?hair_color=pink", body)
+                connection.close()
+            time.sleep(0.5)  # until the server has seen them leave
+        finally:
+            go_on.set()
+        assert first.result()[0] == 200
+        assert send(found, "find", sent[5])[0] == 200
+    assert asked == [sent[0], sent[5]]
 
 
 def test_finding_faces_counts_as_much_drawing(workspace: Path) -> None:

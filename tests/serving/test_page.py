@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -321,4 +322,9 @@ def test_a_site_is_written_whole_or_not_at_all(workspace: Path, tmp_path: Path) 
         export.run(ExportOptions(**common, site=tmp_path / "mine"))
     with pytest.raises(UserError, match="no onnxruntime-web in this folder"):
         export.run(ExportOptions(**common, site=tmp_path / "new", runtime=tmp_path))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+    run = workspace / "runs/00002-other"
+    shutil.copytree(run, tmp_path / "copy/runs/00002-other")
+    two = (run, tmp_path / "copy/runs/00002-other")
+    with pytest.raises(UserError, match="two models are called"):
+        export.run(ExportOptions(**common, site=tmp_path / "new", also=two, runtime=tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "mine"]
