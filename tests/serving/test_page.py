@@ -22,6 +22,15 @@ from avatar_common.errors import Unavailable, UserError
 from tests.serving.conftest import Served
 from tests.serving.visitor import Keys, Visitor, visiting
 
+# Whether an element lies in the window; whether every chosen option lies in its row.
+IN_VIEW = """
+    const { top, bottom } = document.querySelector(arguments[0]).getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;"""
+IN_ROW = """
+    return [...document.querySelectorAll("#wishes .chip:has(:checked)")].every((chip) => {
+      const [one, row] = [chip, chip.parentElement].map((e) => e.getBoundingClientRect());
+      return one.left >= row.left - 1 && one.right <= row.right + 1;
+    });"""
 RUNTIME = "ONNXRUNTIME_WEB"  # names a folder with the npm package, where npm cannot fetch it
 
 
@@ -171,6 +180,7 @@ def test_a_name_and_a_link(visitor: Visitor, model: acgan.Model) -> None:
     visitor.js("document.querySelector('#name').value = arguments[0]", "Zoë / 猫")
     visitor.click("#by-name button")
     visitor.until(lambda: "seed" in visitor.text("#caption"))
+    visitor.until(lambda: visitor.js(IN_VIEW, "#chosen"))
     visitor.choose_option("#size", "16")
     face = model.for_name("Zoë / 猫")
     assert recipe_in(visitor.download("#png", ".png")) == face.recipe
@@ -188,6 +198,7 @@ def test_a_name_and_a_link(visitor: Visitor, model: acgan.Model) -> None:
         visitor.open(text)
         visitor.choose_option("#size", "16")
         visitor.until(functools.partial(shows, pixels))
+        assert visitor.js(IN_ROW)
     for bad in ("#model=nobody&seed=1", "#model=%", "#seed=1", link + "&seed=x",
                 "#model=00002-other.0000001000&recipe={}", "#" + "x" * 5000):  # fmt: skip
         visitor.open(bad)

@@ -134,6 +134,10 @@ function showWishes() {
   const fields = state.model.attributes.map(fieldOf);
   $("common").replaceChildren(...fields.slice(0, ALWAYS_SHOWN));
   $("rest").replaceChildren(...fields.slice(ALWAYS_SHOWN));
+  for (const chips of document.querySelectorAll("#wishes .chips")) {
+    const chip = chips.querySelector(":checked").parentElement; // in a row wider than a phone
+    chips.scrollLeft = chip.offsetLeft + chip.offsetWidth / 2 - chips.clientWidth / 2;
+  }
   $("more").hidden = fields.length <= ALWAYS_SHOWN;
   const scored = Object.values(state.model.accuracy).some((shares) => Object.keys(shares).length);
   $("legend").textContent = scored
@@ -245,9 +249,14 @@ function faceButton(shown, pixels, after) {
   on(button, "click", async () => {
     await choose(shown, pixels);
     await after?.(shown);
-    if (innerWidth < 672) $("chosen-part").scrollIntoView({ block: "nearest" });
+    showOnPhone();
   });
   return button;
+}
+
+/** Where the chosen face lies below the grid, bring it into view. */
+function showOnPhone() {
+  if (innerWidth < 672) $("chosen-part").scrollIntoView({ block: "nearest" });
 }
 
 $("candidates").addEventListener("keydown", (event) => {
@@ -542,6 +551,7 @@ on($("by-name"), "submit", async () => {
   const { model } = state;
   const portraits = await bestCandidates(model, state.asked, seed, 1, Number($("best-of").value));
   await choose({ model, portrait: portraits[0] });
+  showOnPhone();
 });
 for (const id of ["size", "by", "cut"]) on($(id), "change", () => state.chosen && showChosen());
 on($("png"), "click", async () => {
