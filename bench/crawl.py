@@ -19,6 +19,8 @@ from typing import Any
 from urllib.parse import quote
 
 from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.raw import RawFolder
+from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable
 from bench.options import CrawlOptions
 from crawler.sites import KINDS
@@ -81,7 +83,7 @@ def _ours(
         "--tags", TAGS, "--limit", "0", "--rate", "0", "--retry-wait", "0.05", "--quiet",
         "--connections", str(options.connections), "--workspace", str(folder),
     ]  # fmt: skip
-    return command, folder / "data" / "raw" / "images"
+    return command, RawFolder(Workspace(folder).raw).images
 
 
 def _gallery_dl(
@@ -112,9 +114,9 @@ def _md5s(folder: Path) -> set[str]:
 def _state_figures(count: int) -> dict[str, Any]:
     """Seconds and peak memory of `status` and of a resumed `fetch` on a state of `count` posts."""
     with tempfile.TemporaryDirectory() as folder, serve([]) as stand_in:
-        workspace = Path(folder)
+        raw = Workspace(Path(folder)).raw
         started = time.monotonic()
-        _fill(workspace / "data" / "raw", stand_in, count)
+        _fill(raw, stand_in, count)
         log.info("built a state of %d posts in %.0f s", count, time.monotonic() - started)
         status = [sys.executable, "-m", "crawler", "status", "--workspace", folder, "--quiet"]
         fetch = [
@@ -127,7 +129,7 @@ def _state_figures(count: int) -> dict[str, Any]:
         timed_fetch = _timed(fetch, until=lambda: bool(stand_in.requests["listing"]))
         return {
             "posts": count,
-            "megabytes": round((workspace / "data/raw/crawl.sqlite").stat().st_size / 1e6),
+            "megabytes": round(RawFolder(raw).database.stat().st_size / 1e6),
             "status_seconds": timed_status.seconds,
             "status_cpu_seconds": timed_status.cpu_seconds,
             "resume_seconds": timed_fetch.until_seconds,

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from avatar_common.commands import emit_json, explain_dry_run
+from avatar_common.disk.faces import FaceFolder
 from avatar_common.errors import UserError
 from bench.faces import hits, score_picture
 from bench.options import CropOptions
@@ -119,7 +120,7 @@ def our_crop(pictures: Path, scratch: Path, options: CropOptions) -> Outcome:
     ours = OurOptions(pictures=pictures, workspace=scratch, workers=options.workers)
     settings = settings_of(ours)
     folder = scratch / "faces"
-    (folder / "images").mkdir(parents=True)
+    FaceFolder(folder).images.mkdir(parents=True)
     with _Clock() as seconds:
         tasks = list(folder_tasks(pictures))
         with closing(Journal(folder / "journal.jsonl", describe(settings))) as journal:

@@ -37,7 +37,7 @@ def run(options: DrawnFacesOptions) -> None:
             attributes = random_attributes(rng)
             name = f"{number:06d}.png"
             picture = Image.fromarray(_draw(attributes, options.size, rng))
-            write_bytes(folder / "images" / name, png_bytes(picture), durable=False)
+            write_bytes(FaceFolder(folder).images / name, png_bytes(picture), durable=False)
             side = float(options.size)
             rows.append(FaceRow(name, "", name, 0, 0, side, side, 1.0, 1.0, name, split_of(name)))
             labels[name] = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from avatar_common.disk.files import no_space
+from avatar_common.disk.raw import RawFolder
 from crawler.arrival import LARGER, MISMATCH, NOTHING_EXPECTED, UNCONFIRMED, Expected, what_arrived
 from crawler.client import Client, PassingFault, Refused, read_chunks
 from crawler.picture import HEADER_EXTENSIONS, Header, read_header
@@ -76,7 +77,7 @@ class Store:
 
     def find(self, md5: str) -> tuple[Path, Header] | None:
         """The picture with these very bytes, if it is here already."""
-        folder = self.raw / "images" / md5[:2]
+        folder = RawFolder(self.raw).images / md5[:2]
         for ext in HEADER_EXTENSIONS:
             path = folder / f"{md5}.{ext}"
             if not path.is_file():
@@ -91,7 +92,7 @@ class Store:
 
     def keep(self, part: Path, md5: str, ext: str) -> Path:
         """Move a checked file to its place; the name comes from its bytes, never from a server."""
-        path = self.raw / "images" / md5[:2] / f"{md5}.{ext}"
+        path = RawFolder(self.raw).images / md5[:2] / f"{md5}.{ext}"
         path.parent.mkdir(parents=True, exist_ok=True)
         part.replace(path)
         return path

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
 from avatar_common.commands.progress import Advance
+from avatar_common.disk.raw import RawFolder
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import Unavailable, UserError
 from crawler.arrival import PLACEHOLDER, is_passing
@@ -100,7 +101,7 @@ def fetch(options: FetchOptions) -> None:
                     stopped_by.append(error)  # one site's bad day must not cost the others theirs
                     if len(queries) > 1:
                         log.error("%s: %s", query.site, error)
-    result = summary(raw / "crawl.sqlite", [query.site for query in queries])
+    result = summary(RawFolder(raw).database, [query.site for query in queries])
     emit_json(result | {"run": run.counts(time.monotonic() - started)})
     if len(queries) > 1 and stopped_by:
         raise Unavailable(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.raw import RawFolder
 from avatar_common.disk.vocabulary import DEFAULT_VOCABULARY, Group, Vocabulary, load_vocabulary
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
@@ -40,7 +41,7 @@ def plan(options: PlanOptions) -> None:
     sites: dict[str, Any] = {}
     for query in queries:
         begun = Progress(Spans())
-        if (raw / "crawl.sqlite").is_file():
+        if RawFolder(raw).database.is_file():
             with closing(State(raw)) as state:
                 begun = state.progress(query)
         with closing(client_for(query, options, agent)) as client:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from avatar_common.disk import locks
-from avatar_common.disk.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION
+from avatar_common.disk.raw import CRAWL_SCHEMA, CRAWL_SCHEMA_VERSION, RawFolder
 from avatar_common.errors import UserError
 from crawler.arrival import LASTING, Expected
 from crawler.download import Outcome, Task
@@ -42,7 +42,7 @@ class State:
 
     def __init__(self, raw: Path) -> None:
         """Open it, or begin one. Raises `UserError` for another schema version or another file."""
-        self.path = raw / "crawl.sqlite"
+        self.path = RawFolder(raw).database
         raw.mkdir(parents=True, exist_ok=True)
         self.connection = sqlite3.connect(self.path, isolation_level=None, timeout=10.0)
         try:

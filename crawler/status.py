@@ -11,7 +11,7 @@ from typing import Any
 
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.files import check_schema_version
-from avatar_common.disk.raw import CRAWL_SCHEMA_VERSION
+from avatar_common.disk.raw import CRAWL_SCHEMA_VERSION, RawFolder
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from crawler.options import StatusOptions
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 def status(options: StatusOptions) -> None:
     """Print the counts of the whole crawl."""
-    database = Workspace(options.workspace).raw / "crawl.sqlite"
+    database = RawFolder(Workspace(options.workspace).raw).database
     if options.dry_run:
         explain_dry_run(options, [f"count the posts in {database}"])
         return

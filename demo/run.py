@@ -20,7 +20,10 @@ from datetime import datetime
 from pathlib import Path
 
 from avatar_common.commands import emit_json, explain_dry_run, say
+from avatar_common.disk.faces import FaceFolder
 from avatar_common.disk.files import read_json, write_json
+from avatar_common.disk.raw import RawFolder
+from avatar_common.disk.scores import REPORT_PAGE, SCORES_FOLDER
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from demo.booru.posts import BooruPost
@@ -38,7 +41,7 @@ class Stage:
 
     title: str
     command: tuple[str, ...]
-    leaves: str
+    leaves: Path
     needs_booru: bool = False
 
     def shown(self) -> str:
@@ -71,7 +74,7 @@ class State:
     def has(self, stage: Stage) -> bool:
         """Whether the stage ran with this very command and its outcome is still there."""
         made = self.done.get(stage.title) == stage.shown()
-        return made and (self.workspace / stage.leaves).exists()
+        return made and stage.leaves.exists()
 
 
 def run(options: DemoOptions) -> None:
@@ -102,12 +105,14 @@ def run(options: DemoOptions) -> None:
 
 def stages_of(options: DemoOptions, port: int) -> list[Stage]:
     """The tutorial, command by command."""
+    home, avatars = Workspace(options.workspace), options.workspace / "avatars"
+    faces = FaceFolder(home.face_set("faces"))
     here = ("--workspace", str(options.workspace))
     quiet = ("--quiet",) if options.quiet else ()
     shuffled = ("--shuffle-labels",) if options.shuffle_labels else ()
     name = f"demo-{options.seed}"
 
-    def stage(title: str, *command: str, leaves: str, needs_booru: bool = False) -> Stage:
+    def stage(title: str, *command: str, leaves: Path, needs_booru: bool = False) -> Stage:
         return Stage(title, ("-m", *command, *here, *quiet), leaves, needs_booru)
 
     return [
@@ -115,18 +120,18 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
             "Crawl: rating general, checked by md5 (rate 0 only because the booru is our own)",
             *("crawler", "fetch", "--site", f"http://127.0.0.1:{port}", "--kind", "danbooru"),
             *("--name", name, "--tags", "", "--limit", str(options.pictures), "--rate", "0"),
-            leaves="data/raw/crawl.sqlite",
+            leaves=RawFolder(home.raw).database,
             needs_booru=True,
         ),
         stage(
             "Crop the faces: cascade, verifier, box enlarged 1.5x",
             *("preprocess", "crop", "--size", str(options.size)),
-            leaves="data/faces/faces/faces.csv",
+            leaves=faces.faces_table,
         ),
         stage(
             "Tags to attributes: unknown where a tag is missing or ambiguous",
             *("preprocess", "tag"),
-            leaves="data/faces/faces/attributes.csv",
+            leaves=faces.labels_table,
         ),
         stage(
             "Train an ACGAN",
@@ -134,25 +139,25 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
             # So short a run learns eye colours only when they weigh more than by default.
             *("--class-weight-g", "0.2"),
             *shuffled,
-            leaves="runs",
+            leaves=home.runs,
         ),
         stage(
             "Score it with a classifier that it has never met",
             *("eval", "report", "--depth", "quick", "--count", "1000"),
-            leaves="runs",
+            leaves=home.runs,
         ),
         stage(
             "Avatars to order: every hair colour with every eye colour",
             *("acgan", "generate", "--hair-color", "each", "--eye-color", "each"),
-            *("--count", "1", "--seed", "7", "--out", str(options.workspace / "avatars" / "all")),
-            leaves="avatars/all/grid.png",
+            *("--count", "1", "--seed", "7", "--out", str(avatars / "all")),
+            leaves=avatars / "all" / "grid.png",
         ),
         stage(
             "Avatars to order: one wish, sixteen characters",
             *("acgan", "generate", "--hair-color", "blue", "--eye-color", "green"),
             *("--count", "16", "--seed", "7"),
-            *("--out", str(options.workspace / "avatars" / "blue-green")),
-            leaves="avatars/blue-green/grid.png",
+            *("--out", str(avatars / "blue-green")),
+            leaves=avatars / "blue-green" / "grid.png",
         ),
     ]
 
@@ -224,7 +229,7 @@ def _say_where(workspace: Path) -> None:
     say("")
     emit_json(
         {
-            "report": str(run_folder / "eval" / "report.html"),
+            "report": str(run_folder / SCORES_FOLDER / REPORT_PAGE),
             "avatars": str(workspace / "avatars" / "all" / "grid.png"),
             "order": str(workspace / "avatars" / "blue-green" / "grid.png"),
             "run": str(run_folder),

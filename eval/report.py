@@ -13,7 +13,7 @@ from acgan.devices import choose_device
 from acgan.nets.realness import Realness, find_realness
 from acgan.nets.snapshot import Snapshot, load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
-from avatar_common.disk.scores import append_row, plain
+from avatar_common.disk.scores import REPORT_PAGE, SCORES_TABLE, append_row, plain
 from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.errors import UserError
 from eval.answers import ANSWERS_FOLDER
@@ -46,14 +46,14 @@ def report(options: ReportOptions) -> None:
             [
                 f"draw {plan.count} faces with {sources.snapshot}",
                 f"score them against the held-out faces of {sources.faces}",
-                f"write report.html and metrics.jsonl to {sources.out}",
+                f"write {REPORT_PAGE} and {SCORES_TABLE} to {sources.out}",
             ],
         )
         return
     device = choose_device(options.device, options.threads)
     content = score_snapshot(sources, plan, device, quiet=options.quiet)
     emit_json(content)
-    next_step(f"open {sources.out / 'report.html'}")
+    next_step(f"open {sources.out / REPORT_PAGE}")
 
 
 def score_snapshot(
@@ -116,6 +116,6 @@ def publish(scores: Scores, out: Path, seconds: float) -> dict[str, Any]:
             "seconds": round(seconds, 1),
         }
     )
-    history = append_row(out / "metrics.jsonl", content)
-    write_page(out / "report.html", scores, history)
+    history = append_row(out / SCORES_TABLE, content)
+    write_page(out / REPORT_PAGE, scores, history)
     return dict(content)

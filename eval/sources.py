@@ -8,6 +8,7 @@ from pathlib import Path
 
 from avatar_common.disk.faces import find_face_set
 from avatar_common.disk.runs import read_snapshot_info, run_of, snapshot_in
+from avatar_common.disk.scores import SCORES_FOLDER
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
@@ -37,7 +38,7 @@ def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> S
         )
     info = read_snapshot_info(path)
     run = path.parent.parent if run_of(path) else path.parent
-    return Sources(path, data or _faces_of(home, info.dataset_id), run / "eval")
+    return Sources(path, data or _faces_of(home, info.dataset_id), run / SCORES_FOLDER)
 
 
 def _faces_of(home: Workspace, dataset_id: str) -> Path:

@@ -100,11 +100,11 @@ def crop(options: CropOptions) -> None:
         explain_dry_run(options, plan)
         return
     FaceDetector(settings.detector)  # a cascade that cannot be read is told before work starts
-    (folder / "images").mkdir(parents=True, exist_ok=True)
+    FaceFolder(folder).images.mkdir(parents=True, exist_ok=True)
     FaceFolder(folder).remove_leftovers()
     # The journal holds every finished picture, so a kill costs only those under way; a face whose
     # PNG somebody removed is cut again, for which the names on disk are read once.
-    images = {path.name for path in (folder / "images").iterdir()}
+    images = {path.name for path in FaceFolder(folder).images.iterdir()}
     journal = Journal(folder / "journal.jsonl", describe(settings))
     with closing(journal):
         if journal.had_other_settings:
@@ -152,7 +152,7 @@ def check_no_word_is_lost(folder: Path) -> None:
 
 def work_on_all(options: CropOptions, settings: CropSettings, folder: Path) -> WorkOnAll:
     """What runs `process_picture` on all tasks: worker processes, or a Ray cluster."""
-    images = (folder / "images").resolve()  # workers on a cluster start in another folder
+    images = FaceFolder(folder).images.resolve()  # workers on a cluster start in another folder
     work = functools.partial(process_picture, settings=settings, images=images)
     on_crash = functools.partial(rejected, reason=CRASHED)
     if options.ray is not None:

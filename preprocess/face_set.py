@@ -131,7 +131,7 @@ def pack(folder: Path, file_names: Sequence[str], size: int, out: Path) -> None:
 
     Raises `UserError` naming a picture that is gone, broken, or of another size.
     """
-    pictures = (_pixels(folder / "images" / name, size) for name in file_names)
+    pictures = (_pixels(FaceFolder(folder).images / name, size) for name in file_names)
     write_packed(out, len(file_names), size, pictures)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from avatar_common.commands import progress
+from avatar_common.disk.faces import FaceFolder
 from avatar_common.disk.files import write_bytes
 from avatar_common.errors import UserError
 from preprocess.archive import Archive
@@ -46,7 +47,9 @@ def import_pictures(
 ) -> list[Imported]:
     """Write every picture as a square PNG; the results in the order of their file names."""
     tasks = list(zip(entries, file_names(entries), strict=True))
-    work = functools.partial(import_picture, source=source, size=size, images=folder / "images")
+    work = functools.partial(
+        import_picture, source=source, size=size, images=FaceFolder(folder).images
+    )
     done = []
     with progress("pictures", len(tasks), quiet=options.quiet) as advance:
         for result in run_tasks(

@@ -89,7 +89,7 @@ def import_set(options: ImportOptions) -> None:
         explain_dry_run(options, plan)
         return
     said, before = said_before(folder), last_hashes(folder)
-    (folder / "images").mkdir(parents=True, exist_ok=True)
+    FaceFolder(folder).images.mkdir(parents=True, exist_ok=True)
     imported = import_pictures(source, entries, size, folder, options)
     kept = _kept(imported, rejects, options.source)
     faces = face_rows(kept)
@@ -155,12 +155,12 @@ def check_same_origin(folder: Path, source: Archive) -> None:
     """
     if not FaceFolder(folder).existing_info():
         return
-    faces = [face for face in read_faces(folder) if (folder / "images" / face.file_name).is_file()]
+    images = FaceFolder(folder).images
+    faces = [face for face in read_faces(folder) if (images / face.file_name).is_file()]
     sample = faces[:: max(1, len(faces) // ORIGIN_SAMPLE)][:ORIGIN_SAMPLE]
     names = {plain_text(name): name for name in source.names}
     same = sum(
-        face.picture in names
-        and _is_of(folder / "images" / face.file_name, source, names[face.picture])
+        face.picture in names and _is_of(images / face.file_name, source, names[face.picture])
         for face in sample
     )
     if 2 * same < len(sample):
@@ -266,7 +266,7 @@ def _is_whole(folder: Path) -> bool:
         faces = read_face_set(folder)
     except UserError:
         return False
-    there = {entry.name for entry in os.scandir(folder / "images")}
+    there = {entry.name for entry in os.scandir(FaceFolder(folder).images)}
     return packed_path(faces).is_file() and there.issuperset(faces.file_names)
 
 

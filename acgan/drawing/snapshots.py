@@ -34,7 +34,7 @@ def find_snapshot(path: Path | None, workspace: Path) -> Path:
     if path is not None and path.is_dir():
         inside = snapshots_with_weights(path)
         if not inside:
-            begun = (path / "checkpoints").is_dir()
+            begun = RunFolder(path).checkpoint_folder.is_dir()
             raise UserError(
                 "no snapshot in this folder",
                 where=str(path),

@@ -45,7 +45,7 @@ def write_loss_curve(run: Path) -> None:
 
 def write_film(run: Path) -> None:
     """Join the grids of samples/ into samples.gif, at most `MOST_FRAMES` of them."""
-    paths = sorted((run / "samples").glob("*.png"))
+    paths = sorted(RunFolder(run).sample_folder.glob("*.png"))
     if not paths:
         return
     step = max(1, -(-len(paths) // MOST_FRAMES))

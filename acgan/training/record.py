@@ -115,8 +115,9 @@ class Record:
 
     def _write_tick(self, ledger: Ledger) -> None:
         sheet = self._draw_grid()
-        name = f"{ledger.nimg:010d}"
-        write_bytes(self._path / "samples" / f"{name}.png", png_bytes(sheet, None))
+        path = self._run.sample_folder / f"{ledger.nimg:010d}.png"
+        write_bytes(path, png_bytes(sheet, None))
+        picture = path.relative_to(self._path).as_posix()
         self._board.add_image("grid", sheet, ledger.nimg, dataformats="HWC")
         if self._watch is not None:
             result = self._watch.look(self._nets.average, self._nets.device)
@@ -125,14 +126,14 @@ class Record:
                 "schema_version": RUN_SCHEMA_VERSION,
                 "kimg": ledger.nimg / 1000,
                 **{measure: round(value, 4) for measure, value in asdict(result).items()},
-                "picture": f"samples/{name}.png",
+                "picture": picture,
                 "warnings": self.warnings,
             }
             self._append(self._run.watch_file, row)
             self._board.add_scalar("watch/z_sensitivity", result.z_sensitivity, ledger.nimg)
             self._board.add_scalar("watch/similarity", result.similarity, ledger.nimg)
             for warning in self.warnings:
-                log.warning("%.1f kimg: %s: samples/%s.png", ledger.nimg / 1000, warning, name)
+                log.warning("%.1f kimg: %s: %s", ledger.nimg / 1000, warning, picture)
         due = int(ledger.progress * self._plan.options.snapshots)
         if due > self._snapshots:
             self._snapshots = due

@@ -14,7 +14,7 @@ from acgan.nets.snapshot import load_snapshot, load_training_nets
 from acgan.training.checkpoint import load_newest_checkpoint
 from acgan.training.plan import Plan, find_source
 from acgan.training.state import Nets
-from avatar_common.disk.runs import SnapshotInfo
+from avatar_common.disk.runs import RunFolder, SnapshotInfo
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
 
@@ -39,7 +39,7 @@ class Source:
 def open_source(name: str, workspace: Path) -> Source:
     """The nets of a run's newest checkpoint, or of a snapshot with its training nets beside it."""
     path, info = find_source(name, workspace)
-    state = load_newest_checkpoint(Path(name) / "checkpoints")
+    state = load_newest_checkpoint(RunFolder(Path(name)).checkpoint_folder)
     if state is not None:
         return Source(Path(name), info, state["nets"])
     generator = load_snapshot(path).generator.state_dict()

@@ -20,6 +20,7 @@ from acgan.training.averages import ema_decay, update_ema
 from acgan.training.checkpoint import load_newest_checkpoint, save_checkpoint
 from acgan.training.plan import Plan
 from acgan.training.presets import Preset, RateDecay
+from avatar_common.disk.runs import RunFolder
 
 LAST_RATE_SHARE = 0.1
 COSINE_RATE_SHARE = 0.25
@@ -174,13 +175,15 @@ def build_helper(features: EfficientNetLite, settings: Preset) -> HelperHeads:
 def save(path: Path, nets: Nets, ledger: Ledger) -> None:
     """Write a checkpoint of the run at `path`."""
     save_checkpoint(
-        path / "checkpoints", ledger.nimg, {"ledger": asdict(ledger), "nets": nets.state()}
+        RunFolder(path).checkpoint_folder,
+        ledger.nimg,
+        {"ledger": asdict(ledger), "nets": nets.state()},
     )
 
 
 def restore(path: Path, nets: Nets) -> Ledger | None:
     """Load the newest good checkpoint of the run at `path` into `nets`; None without one."""
-    state = load_newest_checkpoint(path / "checkpoints")
+    state = load_newest_checkpoint(RunFolder(path).checkpoint_folder)
     if state is None:
         return None
     nets.load(state["nets"])

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from avatar_common.disk.files import atomic_file, read_csv, read_json, write_csv, write_json
-from avatar_common.disk.identity import hash_rows, picture_hashes
+from avatar_common.disk.identity import IMAGES_FOLDER, hash_rows, picture_hashes
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
 
@@ -88,7 +88,7 @@ class FaceFolder:
     @property
     def images(self) -> Path:
         """The faces as PNG."""
-        return self.path / "images"
+        return self.path / IMAGES_FOLDER
 
     def read_info(self) -> dict[str, Any]:
         """The content of dataset.json. Raises `UserError` where there is none, or another's."""
@@ -150,7 +150,7 @@ class FaceSet:
 
     def image_path(self, index: int) -> Path:
         """The PNG of a row."""
-        return self.path / "images" / self.file_names[index]
+        return FaceFolder(self.path).images / self.file_names[index]
 
 
 def packed_path(face_set: FaceSet) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from avatar_common.disk.files import read_csv, write_csv
 from avatar_common.errors import UserError
 
+IMAGES_FOLDER = "images"
 HASHES_TABLE = ".picture_hashes.csv"
 HASHES_COLUMNS = ("file_name", "size", "mtime_ns", "ctime_ns", "sha256")
 
@@ -38,7 +39,7 @@ def picture_hashes(path: Path, file_names: Sequence[str]) -> list[str]:
     What was hashed once is kept in `.picture_hashes.csv` and read again only where size or times
     have changed. Raises `UserError` naming the first picture that is gone.
     """
-    images = path / "images"
+    images = path / IMAGES_FOLDER
     stamps = _stamps(images)
     missing = [name for name in file_names if name not in stamps]
     if missing:

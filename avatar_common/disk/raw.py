@@ -69,6 +69,23 @@ CREATE TABLE IF NOT EXISTS events (at TEXT NOT NULL, what TEXT NOT NULL);
 
 
 @dataclass(frozen=True)
+class RawFolder:
+    """The folder of a crawl: what lies in it, under which names."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The posts, queries and tombstones, see `CRAWL_SCHEMA`."""
+        return self.path / "crawl.sqlite"
+
+    @property
+    def images(self) -> Path:
+        """The pictures, by the first two digits of their md5."""
+        return self.path / "images"
+
+
+@dataclass(frozen=True)
 class RawPicture:
     """One downloaded picture and its post (the first one, when several sites hold it)."""
 
@@ -97,7 +114,7 @@ def downloaded_pictures(raw: Path) -> Iterator[RawPicture]:
 
     Raises `UserError` when there is no crawl, or one of another schema version.
     """
-    database = raw / "crawl.sqlite"
+    database = RawFolder(raw).database
     if not database.is_file():
         raise UserError(
             "nothing was crawled yet", where=str(database), hint="run `python -m crawler fetch`"

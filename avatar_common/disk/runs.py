@@ -91,6 +91,16 @@ class RunFolder:
         return self.path / "snapshots"
 
     @property
+    def checkpoint_folder(self) -> Path:
+        """Where the run's full state lies, by which it continues."""
+        return self.path / "checkpoints"
+
+    @property
+    def sample_folder(self) -> Path:
+        """The grids of drawn faces, one per tick."""
+        return self.path / "samples"
+
+    @property
     def stats_file(self) -> Path:
         """The losses and rates, now and then."""
         return self.path / "stats.jsonl"

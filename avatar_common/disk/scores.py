@@ -1,4 +1,4 @@
-"""metrics.jsonl beside a snapshot or in a run: how it scored. Written by `eval`, read by others."""
+"""`eval/` beside a snapshot or in a run: how it scored. Written by `eval`, read by others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from avatar_common.disk.runs import run_of
 from avatar_common.errors import UserError
 
 SCORES_SCHEMA_VERSION = 2
-SCORES_FILE = Path("eval", "metrics.jsonl")
+SCORES_FOLDER = "eval"
+SCORES_TABLE = "metrics.jsonl"
+REPORT_PAGE = "report.html"
+SCORES_FILE = Path(SCORES_FOLDER, SCORES_TABLE)
 
 Row = dict[str, Any]
 

@@ -176,7 +176,7 @@ class Page(BaseHTTPRequestHandler):
                 self._send_json(desk.changes(int(query.get("since", "0"))))
             elif url.path.startswith("/face/"):
                 name = desk.names[int(url.path.removeprefix("/face/"))]
-                data = (desk.folder / "images" / name).read_bytes()
+                data = (FaceFolder(desk.folder).images / name).read_bytes()
                 self._send(data, "image/png", cache="private, max-age=3600")
             else:
                 self._fail(HTTPStatus.NOT_FOUND, "no such page")
