@@ -179,7 +179,7 @@ def test_a_visit(visitor: Visitor, model: acgan.Model) -> None:
 def test_a_name_and_a_link(visitor: Visitor, model: acgan.Model) -> None:
     visitor.js("document.querySelector('#name').value = arguments[0]", "Zoë / 猫")
     visitor.click("#by-name button")
-    visitor.until(lambda: "seed" in visitor.text("#caption"))
+    visitor.until(lambda: visitor.text("#caption").startswith("Zoë / 猫: "))
     visitor.until(lambda: visitor.js(IN_VIEW, "#chosen"))
     visitor.choose_option("#size", "16")
     face = model.for_name("Zoë / 猫")
@@ -267,6 +267,7 @@ def test_wrong_input_gets_a_message(visitor: Visitor, tmp_path: Path) -> None:
 
 def test_the_best_of_several_is_that_of_python(visitor: Visitor, workspace: Path) -> None:
     model = acgan.load(workspace / "runs/00002-other", workspace=workspace)
+    assert visitor.value("#best-of") == "4"
     visitor.wish("smile", "1")
     visitor.drawn(lambda: visitor.choose_option("#best-of", "8"))
     seed = int(visitor.value("#seed"))

@@ -94,7 +94,7 @@ async function useModel(name, asked = {}) {
   }
   showKeys();
   $("best-of-label").hidden = !model.best_of;
-  if (!model.best_of) $("best-of").value = "1";
+  $("best-of").value = model.best_of ? "4" : "1";
   const sizes = FACTORS.map((n) => n * model.image_size);
   $("size").replaceChildren(...sizes.map((px) => new Option(`${px} px`, px)));
   $("size").value = sizes.find((px) => px >= 256) ?? sizes.at(-1);
@@ -206,13 +206,14 @@ async function drawCandidates(seed = seedGiven(), number = Number($("count").val
   busy(true);
   try {
     const bestOf = Number($("best-of").value);
-    const portraits = await bestCandidates(model, state.asked, seed, number, bestOf);
     if (!state.candidates.length) {
-      const first = portraits.slice(0, 1); // something to see while the others are drawn
+      // Something to see while the others are drawn.
+      const first = await bestCandidates(model, state.asked, seed, 1, bestOf);
       showCandidates(model, first, await drawer.draw(model, first));
       performance.mark("first-face");
       busy(true);
     }
+    const portraits = await bestCandidates(model, state.asked, seed, number, bestOf);
     const pictures = await drawer.draw(model, portraits);
     if (model === state.model) showCandidates(model, portraits, pictures);
   } finally {
@@ -309,7 +310,7 @@ async function showChosen() {
     const words = describe(chosen.model, chosen.portrait);
     const { seed, bestOf } = chosen.portrait;
     $("chosen").ariaLabel = words;
-    $("caption").textContent = words + (seed === undefined ? "" : ` · seed ${seed}`) + (bestOf > 1 ? ` · best of ${bestOf}` : "");
+    $("caption").textContent = (chosen.name ? `${chosen.name}: ` : "") + words + (seed === undefined ? "" : ` · seed ${seed}`) + (bestOf > 1 ? ` · best of ${bestOf}` : "");
     showChanges();
     showFavourite();
     history.replaceState(null, "", linkOf(chosen));
@@ -381,7 +382,11 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-const stem = ({ seed, index }) => ["avatar", seed, index].filter((part) => part !== undefined).join("-");
+/** A file name without ending: the name that was asked for, or the seed and the place in its grid. */
+function stem({ name, portrait: { seed, index } }) {
+  const safe = name?.normalize("NFC").replace(/[^\p{L}\p{N}_-]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60);
+  return safe || ["avatar", seed, index].filter((part) => part !== undefined).join("-");
+}
 
 // Kept and seen faces
 
@@ -547,21 +552,22 @@ $("numbers").addEventListener("change", () => {
   $("legend").hidden = !$("numbers").checked;
 });
 on($("by-name"), "submit", async () => {
-  const seed = seedOfName($("name").value.trim());
+  const name = $("name").value.trim();
   const { model } = state;
-  const portraits = await bestCandidates(model, state.asked, seed, 1, Number($("best-of").value));
-  await choose({ model, portrait: portraits[0] });
+  // As drawn, whatever the grid takes: a name has one face, here and over HTTP and in Python.
+  const [portrait] = ask(model, state.asked, seedOfName(name), 1, 1).flat();
+  await choose({ model, portrait, name });
   showOnPhone();
 });
 for (const id of ["size", "by", "cut"]) on($(id), "change", () => state.chosen && showChosen());
 on($("png"), "click", async () => {
   const shown = need();
-  save(await pngOf(await chosenPicture(), recipeOf(shown)), `${stem(shown.portrait)}.png`);
+  save(await pngOf(await chosenPicture(), recipeOf(shown)), `${stem(shown)}.png`);
 });
 on($("recipe"), "click", () => {
   const shown = need();
   const text = JSON.stringify(recipeOf(shown), null, 2);
-  save(new Blob([text], { type: "application/json" }), `${stem(shown.portrait)}-recipe.json`);
+  save(new Blob([text], { type: "application/json" }), `${stem(shown)}-recipe.json`);
 });
 on($("share"), "click", async () => {
   const link = new URL(linkOf(need()), location.href).href;
