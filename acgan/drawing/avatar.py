@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from acgan.drawing.enlarge import ScaleBy, resize
-from acgan.drawing.recipe import PNG_KEY
+from acgan.drawing.recipe import PNG_KEY, save_with_recipe
 from avatar_common.errors import UserError
 
 
@@ -67,11 +67,7 @@ class Avatar(Image.Image):
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002
         """As Pillow's, and a PNG carries the recipe."""
-        if "pnginfo" not in params and PNG_KEY in self.info:
-            notes = PngImagePlugin.PngInfo()
-            notes.add_text(PNG_KEY, self.info[PNG_KEY])
-            params["pnginfo"] = notes
-        super().save(fp, format, **params)
+        save_with_recipe(self, self.info.get(PNG_KEY), fp, format, **params)
 
     def png(self, **params: Any) -> bytes:
         """The bytes of its PNG."""

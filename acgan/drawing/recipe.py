@@ -205,12 +205,20 @@ def snapshot_of(content: object, where: str) -> str:
 
 def png_bytes(picture: npt.NDArray[np.uint8], recipe: Mapping[str, Any] | None) -> bytes:
     """Picture uint8 [H,W,3] as a PNG with its recipe in the metadata."""
-    notes = PngImagePlugin.PngInfo()
-    if recipe is not None:
-        notes.add_text(PNG_KEY, json.dumps(recipe))
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", pnginfo=notes)
+    text = None if recipe is None else json.dumps(recipe)
+    save_with_recipe(Image.fromarray(picture), text, file, "PNG")
     return file.getvalue()
+
+
+def save_with_recipe(
+    image: Image.Image, recipe: str | None, file: Any, kind: str | None, **params: Any
+) -> None:
+    """As Pillow's `save`, and a PNG carries the recipe's JSON unless `params` hold a `pnginfo`."""
+    if recipe is not None and "pnginfo" not in params:
+        params["pnginfo"] = PngImagePlugin.PngInfo()
+        params["pnginfo"].add_text(PNG_KEY, recipe)
+    Image.Image.save(image, file, kind, **params)  # not the `save` of a subclass, which calls this
 
 
 def read_recipe_bytes(data: bytes, where: str) -> Any:
