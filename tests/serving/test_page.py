@@ -123,6 +123,7 @@ def morph_and_sweep(visitor: Visitor) -> None:
 def test_a_visit(visitor: Visitor, model: acgan.Model) -> None:
     """Wish, re-roll, lock, choose, save, change, vary, morph, sweep, keep, bring back."""
     assert len(visitor.faces()) == 16
+    visitor.drawn(lambda: visitor.choose_option("#best-of", "1"))
     visitor.wish("hair_color", "blue")
     seed = visitor.value("#seed")
     visitor.wish("eye_color", "green")
