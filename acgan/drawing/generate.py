@@ -28,7 +28,7 @@ from acgan.drawing.request import parse_attributes
 from acgan.drawing.sheet import drawn_sheet
 from acgan.drawing.snapshots import find_snapshot, snapshot_with_weights
 from avatar_common.commands import emit_json, explain_dry_run, progress
-from avatar_common.disk.files import check_folder, write_bytes
+from avatar_common.disk.files import check_folder, read_at_most, write_bytes
 from avatar_common.errors import UserError
 from avatar_common.grid import square_columns
 
@@ -96,11 +96,7 @@ def read_names(options: GenerateOptions) -> list[str]:
         seed_of_name(name)
     if options.names is not None:
         try:
-            with options.names.open("rb") as file:
-                data = file.read(MOST_NAMES_BYTES + 1)
-            if len(data) > MOST_NAMES_BYTES:
-                too_large = f"larger than {MOST_NAMES_BYTES >> 20} MB"
-                raise UserError(too_large, where=str(options.names))
+            data = read_at_most(options.names, MOST_NAMES_BYTES)
             lines = data.decode("utf-8-sig").splitlines()
         except UnicodeDecodeError:
             raise UserError("not a text file in UTF-8", where=str(options.names)) from None

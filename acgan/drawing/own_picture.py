@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from acgan.drawing.enlarge import MOST_SIDE_PX
+from avatar_common.disk.files import read_at_most
 from avatar_common.errors import UserError
 
 OwnPicture = Image.Image | str | PathLike[str] | bytes
@@ -92,10 +93,7 @@ def _read(path: Path, where: str) -> bytes:
     try:
         if path.is_dir():
             raise UserError("is a folder, a picture was expected", where=where)
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=where)
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
+        return read_at_most(path, MOST_BYTES, where)
     except OSError as error:
         raise UserError((error.strerror or str(error)).lower(), where=where) from None
     except ValueError:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+from avatar_common.disk.files import read_at_most
 from avatar_common.disk.runs import SnapshotInfo
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
@@ -250,10 +251,7 @@ def read_recipe_file(path: Path) -> Any:
     """The recipe in a PNG or JSON file, parsed but not checked. Raises `UserError`."""
     if path.is_dir():
         raise UserError("is a folder, a PNG or a recipe was expected", where=str(path))
-    if path.is_file() and path.stat().st_size > MOST_BYTES:
-        raise UserError(f"larger than {MOST_BYTES >> 20} MB", where=str(path))
-    with path.open("rb") as file:
-        return read_recipe_bytes(file.read(MOST_BYTES + 1), str(path))
+    return read_recipe_bytes(read_at_most(path, MOST_BYTES), str(path))
 
 
 def recipe_in(picture: Drawn) -> tuple[Any, str]:

@@ -70,6 +70,15 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
         file.write(data)
 
 
+def read_at_most(path: Path, most_bytes: int, where: str | None = None) -> bytes:
+    """A file's bytes; no more are read. Raises `UserError` for a larger or endless file."""
+    with path.open("rb") as file:
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise UserError(f"larger than {most_bytes >> 20} MB", where=where or str(path))
+    return data
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` atomically."""
     write_bytes(path, text.encode())
