@@ -13,7 +13,7 @@ import copy
 import json
 import logging
 import tempfile
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.classifiers import find_classifier, packaged_classifier
 from avatar_common.disk.files import write_bytes, write_text
-from avatar_common.disk.runs import SnapshotInfo, run_of
+from avatar_common.disk.runs import SnapshotInfo, run_of, write_snapshot_info
 from avatar_common.disk.scores import SCORES_FILE
 from avatar_common.disk.workspace import plain_name
 from avatar_common.errors import UserError
@@ -72,8 +72,9 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     if options.precision == "fp16":
         difference = save_halved(stem, snapshot)
     else:
-        for suffix in (".safetensors", ".json"):
-            write_bytes(stem.with_suffix(suffix), snapshot.path.with_suffix(suffix).read_bytes())
+        weights = snapshot.path.with_suffix(".safetensors").read_bytes()
+        write_bytes(stem.with_suffix(".safetensors"), weights)
+        write_snapshot_info(stem.with_suffix(".json"), without_paths(snapshot.info))
     packed = load_snapshot(stem)
     scores = scores_of(snapshot.path, snapshot.info.weights_sha256)
     if scores is None:
@@ -104,10 +105,17 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     }
 
 
+def without_paths(info: SnapshotInfo) -> SnapshotInfo:
+    """The same, but for where on this machine the nets lay that its training began with."""
+    if "from" not in info.extra:
+        return info
+    return replace(info, extra={**info.extra, "from": Path(info.extra["from"]).name})
+
+
 def save_halved(stem: Path, snapshot: Snapshot) -> float:
     """Save the weights as fp16; how much that changes pictures, mean of 0..255."""
     info = {
-        field.name: getattr(snapshot.info, field.name)
+        field.name: getattr(without_paths(snapshot.info), field.name)
         for field in fields(SnapshotInfo)
         if field.name != "weights_sha256"
     }

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -67,6 +67,19 @@ def pack(home: Path, out: Path, **settings: Any) -> Path:
 def draw(workspace: Path, out: Path, **settings: Any) -> None:
     common = {"workspace": workspace, "out": out, "device": "cpu", "quiet": True, "count": 2}
     generate.run(GenerateOptions(**{**common, **settings}))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_package_says_which_run_it_went_on_from_but_not_where_that_lies(
+    home: Path, tmp_path: Path, precision: Literal["fp32", "fp16"]
+) -> None:
+    path = home / "runs/00001-tiny/snapshots/0000001000.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["extra"]["from"] = str(home / "runs/00000-first")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    folder = pack(home, tmp_path / "packages", precision=precision)
+    assert load_snapshot(folder / "tiny").info.extra["from"] == "00000-first"
+    assert str(home) not in (folder / "tiny.json").read_text(encoding="utf-8")
 
 
 def test_an_exported_classifier_tells_nothing_of_the_machine(home: Path) -> None:
