@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from acgan.training.presets import Precision
 from avatar_common.commands import CommonOptions
 from avatar_common.devices import Device
 
@@ -198,6 +199,9 @@ class TrainOptions(CommonOptions):
 
     threads: int | None = None
     """CPU threads; default: all cores."""
+
+    precision: Precision = "auto"
+    """Of ours; the tutorial's loop is float32 always."""
 
     seconds: float | None = None
     """Time for each measurement; 5 on a CPU, 15 on a GPU."""

@@ -53,17 +53,25 @@ def run(options: TrainOptions) -> None:
         return
     seconds = options.seconds or (15.0 if on_gpu else 5.0)
     batch = options.batch or (256 if on_gpu else 32)
+    sizes = {name: options.batch or (PRESETS[name].batch if on_gpu else 32) for name in names}
     rounds = ROUNDS if options.tutorial else 0
     with progress("measurements", total=1 + rounds + len(names), quiet=options.quiet) as advance:
-        ceiling = matmul_ceiling(device)
+        bf16 = computes_in_bf16(options.precision, device)
+        ceiling = matmul_ceiling(device, bf16=bf16)
         advance(1, note=f"{ceiling:.3g} TFLOP/s in matrix products")
         pairs = []
         for _ in range(rounds):
-            pairs.append(beside_the_tutorial(device, batch, seconds))
+            pairs.append(beside_the_tutorial(device, batch, seconds, bf16=bf16))
             advance(1, note="tutorial loop {:.1f}, ours {:.1f} images/s".format(*pairs[-1]))
         presets = {}
         for name in names:
-            presets[name] = measure_preset(name, device, options.batch, on_gpu, seconds, ceiling)
+            speed = images_per_s(
+                our_updates(name, PRESETS[name].native_size, device, sizes[name], bf16=bf16),
+                sizes[name],
+                seconds,
+                device,
+            )
+            presets[name] = beside_the_ceiling(name, sizes[name], speed, ceiling)
             advance(1, note=f"{name} {presets[name]['images_per_s']:.1f} images/s")
         contended = {}
         if options.contended and not on_gpu:
@@ -81,7 +89,7 @@ def run(options: TrainOptions) -> None:
         {
             "device": torch.cuda.get_device_name(device) if on_gpu else "cpu",
             "threads": torch.get_num_threads(),
-            "precision": "bfloat16" if computes_in_bf16("auto", device) else "float32",
+            "precision": "bfloat16" if bf16 else "float32",
             "batch": batch,
             "ceiling_tflops": round(ceiling, 3),
             **compared,
@@ -91,24 +99,20 @@ def run(options: TrainOptions) -> None:
     )
 
 
-def beside_the_tutorial(device: torch.device, batch: int, seconds: float) -> tuple[float, float]:
+def beside_the_tutorial(
+    device: torch.device, batch: int, seconds: float, *, bf16: bool
+) -> tuple[float, float]:
     """Images/s of the tutorial loop and of ours, one after the other: machines vary over time."""
     tutorial = images_per_s(tutorial_updates(device, batch), batch, seconds / 2, device)
-    ours = images_per_s(
-        our_updates("dcgan", TUTORIAL_SIZE, device, batch), batch, seconds / 2, device
-    )
+    updates = our_updates("dcgan", TUTORIAL_SIZE, device, batch, bf16=bf16)
+    ours = images_per_s(updates, batch, seconds / 2, device)
     return tutorial, ours
 
 
-def measure_preset(
-    name: str, device: torch.device, batch: int | None, on_gpu: bool, seconds: float, ceiling: float
-) -> dict[str, Any]:
+def beside_the_ceiling(name: str, batch: int, speed: float, ceiling: float) -> dict[str, Any]:
     """Images/s of one preset at its own size, and the share of the ceiling that it reaches."""
     size = PRESETS[name].native_size
-    batch = batch or (PRESETS[name].batch if on_gpu else 32)
-    cost = measure_cost(name, size)  # type: ignore[arg-type]
-    speed = images_per_s(our_updates(name, size, device, batch), batch, seconds, device)
-    tflops = speed * cost.training_flops / 1e12
+    tflops = speed * measure_cost(name, size).training_flops / 1e12  # type: ignore[arg-type]
     return {
         "image_size": size,
         "batch": batch,
@@ -141,10 +145,10 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
+def matmul_ceiling(device: torch.device, *, bf16: bool, repeats: int = 10) -> float:
     """TFLOP/s of a large matrix product in the precision that training takes; the best of a few."""
     size = 8192 if device.type == "cuda" else 1024
-    dtype = torch.bfloat16 if computes_in_bf16("auto", device) else torch.float32
+    dtype = torch.bfloat16 if bf16 else torch.float32
     a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = 0.0
     for _ in range(repeats):
@@ -157,14 +161,21 @@ def matmul_ceiling(device: torch.device, repeats: int = 10) -> float:
 
 
 def our_updates(
-    name: str, size: int, device: torch.device, batch: int, *, adapt: bool = False
+    name: str,
+    size: int,
+    device: torch.device,
+    batch: int,
+    *,
+    bf16: bool | None = None,
+    adapt: bool = False,
 ) -> Iterator[None]:
     """Our updates of a preset on random pictures that lie on the device, as training makes them.
 
-    `adapt`: with as many threads as the clock says, else with all.
+    `bf16`: None is what the preset decides. `adapt`: with as many threads as the clock says, else
+    with all.
     """
     plan = synthetic_plan(name, size, batch=batch)  # type: ignore[arg-type]
-    step = Step(plan, build_nets(plan, device), device, World())
+    step = Step(plan, build_nets(plan, device), device, World(), bf16=bf16)
     threads = ThreadChoice(torch.get_num_threads() if adapt else 1)
     feed = Feed(plan.faces, device, np.ones(len(plan.faces)))
     nimg = 0
