@@ -62,6 +62,10 @@ def around(value: float, resampled: npt.NDArray[np.float64]) -> tuple[float, flo
 
 def of_mean(values: npt.NDArray[np.floating], seed: int) -> tuple[float, float]:
     """The percentile bootstrap interval of a mean."""
-    found = bootstrap([len(values)], lambda rows: float(values[rows].mean()), seed)
-    low, high = np.quantile(found, [0.025, 0.975])
+    return between(bootstrap([len(values)], lambda rows: float(values[rows].mean()), seed))
+
+
+def between(resampled: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The percentile interval of a resampled number."""
+    low, high = np.quantile(resampled, [0.025, 0.975])
     return float(low), float(high)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from acgan.nets.realness import Realness
+from acgan.drawing.best_of import Picker
 from avatar_common.disk.vocabulary import UNKNOWN
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache
@@ -107,7 +107,7 @@ def measure(
     device: torch.device | None = None,
     cache: ArrayCache | None = None,
     used_networks: Mapping[str, str] | None = None,
-    realness: Realness | None = None,
+    picker: Picker | None = None,
     answers: Path | None = None,
     metrics: Sequence[Metric] = METRICS,
     note: Callable[[str], None] = lambda text: None,
@@ -137,7 +137,7 @@ def measure(
         classifier=classifier,
         results=Results({}, dict.fromkeys(left_out, "too few known labels")),
         used_networks=used_networks or {},
-        realness=realness,
+        picker=picker,
         answers=answers,
         note=note,
     )

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 
-from acgan.nets.realness import Realness
+from acgan.drawing.best_of import Picker
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache
 from eval.drawer import Drawer
@@ -110,8 +110,8 @@ class Case:
     used_networks: Mapping[str, str] = field(default_factory=dict)
     """Package -> SHA-256 of the networks that trained the model or choose its pictures."""
 
-    realness: Realness | None = None
-    """The snapshot's own realness student, where it has one."""
+    picker: Picker | None = None
+    """What chooses among the snapshot's draws, where it has a realness net."""
 
     answers: Path | None = None
     """The folder of people's answers, where there may be one."""

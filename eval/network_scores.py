@@ -222,7 +222,7 @@ def crowd_distances(
     The ratio's interval comes from resampled rows in the directions in which the reals vary most.
     """
     ratio = frechet_distance(drawn, halves.first) / max(base, 1e-12)
-    low, high = around_ratio(ratio, drawn, halves, seed)
+    low, high = around_ratio(ratio, resampled_log_ratios(drawn, halves, seed))
     frechet = frechet_distance(fake, real)
     kernel, error, _ = kernel_distance_of_subsets(fake, real, seed)
     size = 1000
@@ -238,8 +238,14 @@ def crowd_distances(
     }
 
 
-def around_ratio(ratio: float, drawn: Features, halves: Halves, seed: int) -> tuple[float, float]:
-    """The 95% interval of the Fréchet ratio, symmetric in its logarithm."""
+def around_ratio(ratio: float, logs: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The 95% interval of the Fréchet ratio, symmetric in its logarithm, resampled as `logs`."""
+    low, high = around(float(np.log(max(ratio, 1e-12))), logs)
+    return float(np.exp(low)), float(np.exp(high))
+
+
+def resampled_log_ratios(drawn: Features, halves: Halves, seed: int) -> npt.NDArray[np.float64]:
+    """The logarithm of the Fréchet ratio on resampled rows; a seed resamples equal counts alike."""
     directions = leading_directions(halves.first)
     fake, first, second = (part @ directions for part in (drawn, halves.first, halves.second))
 
@@ -250,10 +256,7 @@ def around_ratio(ratio: float, drawn: Features, halves: Halves, seed: int) -> tu
         return float(np.log(max(frechet_distance(fake[a], first[b]), 1e-12) / over))
 
     sizes = (len(fake), len(first), len(second))
-    low, high = around(
-        float(np.log(max(ratio, 1e-12))), bootstrap(sizes, statistic, seed, FRECHET_RESAMPLES)
-    )
-    return float(np.exp(low)), float(np.exp(high))
+    return bootstrap(sizes, statistic, seed, FRECHET_RESAMPLES)
 
 
 def shares(drawn: Features, halves: Halves, seed: int) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from acgan.devices import choose_device
+from acgan.drawing.best_of import open_picker
 from acgan.nets.realness import Realness, find_realness
 from acgan.nets.snapshot import Snapshot, load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
@@ -78,6 +79,9 @@ def score_snapshot(
     else:
         classifier = obtain_classifier(reals, sources.faces, device=device, quiet=quiet)
     realness = find_realness(sources.snapshot, snapshot.info.weights_sha256)
+    picker = None
+    if realness is not None and plan.depth == "full":
+        picker = open_picker(sources.snapshot, snapshot.info, sources.workspace)
     with progress("report", len(METRICS) + 3, quiet=quiet) as advance:
         scores = measure(
             snapshot,
@@ -89,7 +93,7 @@ def score_snapshot(
             device=device,
             cache=ArrayCache(sources.faces / CACHE_FOLDER),
             used_networks=used_networks(snapshot, realness),
-            realness=realness,
+            picker=picker,
             answers=sources.out / ANSWERS_FOLDER,
             note=lambda text: advance(1, text),
         )

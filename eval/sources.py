@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sources:
-    """What is scored, against which faces, and the folder for the results."""
+    """What is scored, against which faces, the folder for the results, and the workspace."""
 
     snapshot: Path
     faces: Path
     out: Path
+    workspace: Path
 
 
 def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> Sources:
@@ -38,7 +39,8 @@ def find_sources(workspace: Path, snapshot: Path | None, data: Path | None) -> S
         )
     info = read_snapshot_info(path)
     run = path.parent.parent if run_of(path) else path.parent
-    return Sources(path, data or _faces_of(home, info.dataset_id), run / SCORES_FOLDER)
+    faces = data or _faces_of(home, info.dataset_id)
+    return Sources(path, faces, run / SCORES_FOLDER, workspace)
 
 
 def _faces_of(home: Workspace, dataset_id: str) -> Path:

@@ -20,6 +20,7 @@ ARROWS = {
     "eval": {
         *("avatar_common", "acgan.nets.snapshot", "acgan.dataset", "acgan.devices"),
         *("acgan.nets.pretrained", "acgan.nets.realness", "acgan.msssim"),
+        "acgan.drawing.best_of",
     },
     "demo": set(PACKAGES),
     "bench": set(PACKAGES),

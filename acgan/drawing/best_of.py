@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +33,7 @@ class Reader:
 
     def __init__(self, path: Path, info: SnapshotInfo) -> None:
         program, self.notes = load_classifier(path)
+        self.file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         self._net: Callable[..., Any] = program.module()
         self.columns = _columns(
             Vocabulary.from_json(self.notes["vocabulary"], str(path)), info.vocabulary
@@ -121,7 +123,12 @@ class Picker:
         self, info: SnapshotInfo, reader: Reader | None, realness: Realness | None
     ) -> None:
         self._names = info.vocabulary.names
-        self._reader, self._realness = reader, realness
+        self._reader, self.realness = reader, realness
+
+    @property
+    def key(self) -> str:
+        """Names both files: pickers of one key choose alike."""
+        return "-".join(one.file_hash if one else "none" for one in (self.realness, self._reader))
 
     def rank(
         self, pictures: PicturesNHWC, rows: Sequence[Sequence[int]], asked: Iterable[str] = ()
@@ -135,8 +142,8 @@ class Picker:
             scores = self._reader.score_of(found, rows)
         # Realness, where there is a net for it, takes the place of the classifier's confidence:
         # that tells how typical of its class a face is, not how well it is drawn.
-        if self._realness is not None:
-            scores = self._realness.score(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+        if self.realness is not None:
+            scores = self.realness.score(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
         return [(int(r), float(s)) for r, s in zip(right, np.asarray(scores), strict=True)]
 
     def choose(

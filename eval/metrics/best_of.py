@@ -1,34 +1,80 @@
-"""What choosing by realness brings, and what it costs in variety: a further row, never the score.
+"""What choosing brings, and what it costs in variety: a further row, never the score.
 
-All other numbers are of raw draws. Here each label row is drawn `N_DRAWN` times and the snapshot's
-realness net keeps one; the networks that it has never seen say how much cleaner that is.
+All other numbers are of raw draws. Here each label row is drawn `N_DRAWN` times and one is kept as
+`generate --best-of` keeps it (`Picker`): those whose known labels the classifier reads right come
+first, then those that the realness net finds real. The networks that neither has seen say how much
+cleaner that is. Accuracy is not reported: the classifier that would measure it has chosen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from acgan.nets.realness import Realness
+from acgan.drawing.best_of import Picker
 from avatar_common.frechet import frechet_distance
-from avatar_common.pictures import PicturesNCHW
+from avatar_common.pictures import PicturesNCHW, PicturesNHWC
 from eval.cache import content_hash
 from eval.drawer import draw_all
+from eval.intervals import around, between, bootstrap
 from eval.metric import Case, Metric, Result
 from eval.metrics.outside import allowed_networks
-from eval.neighbours import mean_nearest, measure_manifold, real_halves
-from eval.network_scores import CLEAN_QUANTILE, TITLES
+from eval.neighbours import mean_nearest, memberships, real_halves
+from eval.network_scores import (
+    CLEAN_QUANTILE,
+    TITLES,
+    Halves,
+    around_ratio,
+    resampled_log_ratios,
+)
 from eval.networks import Features
 from eval.page_parts import Section, Table, number
 from eval.twins import without_twins
 
-BEST_OF_VERSION = 1
+BEST_OF_VERSION = 2
 N_DRAWN = 8
 MOST = 1000  # label rows; each costs N_DRAWN draws
 SEED_APART = 500_000  # no other metric's latents
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One number of raw and of chosen draws of the same label rows, with 95% intervals.
+
+    The interval of the difference, best - raw, is paired: both are resampled by the same rows.
+    """
+
+    raw: float
+    best: float
+    raw_interval: Interval
+    best_interval: Interval
+    difference_interval: Interval
+
+    @property
+    def difference(self) -> float:
+        """What choosing adds."""
+        return self.best - self.raw
+
+    @property
+    def times(self) -> float:
+        """The chosen over the raw; NaN over nothing."""
+        return self.best / self.raw if self.raw else float("nan")
+
+    @property
+    def share_of_missing(self) -> float:
+        """How much of what raw draws lack of 1 choosing brings; NaN where nothing is lacking."""
+        return self.difference / (1 - self.raw) if self.raw < 1 else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """As metrics.jsonl holds it."""
+        return asdict(self) | {"difference": self.difference}
 
 
 @dataclass(frozen=True)
@@ -36,14 +82,25 @@ class BestOf(Result):
     """Per network, each number of the chosen and of as many raw draws."""
 
     count: int
-    values: dict[str, dict[str, dict[str, float]]]
+    values: dict[str, dict[str, Pair]]
 
     def to_json(self) -> dict[str, Any]:
-        return {"drawn_each": N_DRAWN, "n": self.count, **self.values}
+        return {
+            "drawn_each": N_DRAWN,
+            "n": self.count,
+            **{
+                network: {
+                    **{name: pair.to_json() for name, pair in found.items()},
+                    "share_of_missing": found["clean"].share_of_missing,
+                    "recall_kept": found["recall"].times,
+                }
+                for network, found in self.values.items()
+            },
+        }
 
     def summary(self) -> dict[str, float]:
         return {
-            f"{network}_{name}_best_of_{N_DRAWN}": found[name]["best"]
+            f"{network}_{name}_best_of_{N_DRAWN}": found[name].best
             for network, found in self.values.items()
             for name in ("clean", "recall")
         }
@@ -52,32 +109,39 @@ class BestOf(Result):
         rows = [
             (
                 f"{network}: {TITLES[name]}",
-                number(pair["raw"]),
-                number(pair["best"]),
-                number(pair["best"] / pair["raw"]) if pair["raw"] else "–",
+                _with_interval(pair.raw, pair.raw_interval),
+                _with_interval(pair.best, pair.best_interval),
+                _with_interval(pair.difference, pair.difference_interval),
+                number(pair.times),
             )
             for network, found in self.values.items()
             for name, pair in found.items()
         ]
-        head = ("measure", "raw draws", f"best of {N_DRAWN}", "times")
+        head = ("measure", "raw draws", f"best of {N_DRAWN}", "difference", "times")
         return [
             Section(
                 "What choosing brings",
-                f"{self.count} faces, each the first good one of {N_DRAWN} draws with the same "
-                "labels by the snapshot's realness net, which learnt from another network than "
-                "those that score here. Choosing costs variety: see recall.",
+                f"{self.count} faces, each chosen among {N_DRAWN} draws with the same labels as "
+                "`generate --best-of` chooses: first those that the classifier reads as asked, "
+                "then the first that the snapshot's realness net finds good, which learnt from "
+                "another network than those that score here. Choosing costs variety: see recall. "
+                "In brackets 95% intervals; that of the difference is paired.",
                 tables=[Table(head, list(rows))],
             )
         ]
 
 
+def _with_interval(value: float, interval: Interval) -> str:
+    return f"{number(value)} ({number(interval[0])} to {number(interval[1])})"
+
+
 def measure(case: Case) -> Result | str:
-    """The numbers of faces chosen by the realness net, or why there are none."""
-    if case.realness is None:
+    """The numbers of faces chosen as `generate` chooses them, or why there are none."""
+    if case.picker is None or case.picker.realness is None:
         return "the snapshot has no realness net: run `python -m eval realness`"
     count = min(MOST, len(case.pictures))
     case.note(f"best of {N_DRAWN}")
-    chosen = chosen_draws(case, case.realness, count)
+    chosen = chosen_draws(case, case.picker, count)
     rows = without_twins(case.reals.test_pictures, case.cache)
     values = {}
     for network in allowed_networks(case)[0]:
@@ -88,10 +152,14 @@ def measure(case: Case) -> Result | str:
     return BestOf(count, values)
 
 
-def chosen_draws(case: Case, realness: Realness, count: int) -> PicturesNCHW:
-    """The most real of `N_DRAWN` draws for each of the report's first `count` label rows."""
+def chosen_draws(case: Case, picker: Picker, count: int) -> PicturesNCHW:
+    """The best of `N_DRAWN` draws for each of the report's first `count` label rows.
+
+    All groups count as asked for: one that is unknown in a row is read wrong in all its draws.
+    """
     z = case.drawer.random_z(count * N_DRAWN, case.seed + SEED_APART)
     labels = np.repeat(case.labels[:count][:, case.columns], N_DRAWN, axis=0)
+    asked = case.drawer.info.vocabulary.names
     made_of = content_hash(case.pictures[:count], labels, z.numpy())
 
     def draw() -> list[PicturesNCHW]:
@@ -99,37 +167,91 @@ def chosen_draws(case: Case, realness: Realness, count: int) -> PicturesNCHW:
         for start in range(0, count * N_DRAWN, 32 * N_DRAWN):
             part = slice(start, start + 32 * N_DRAWN)
             pictures = draw_all(case.drawer, z[part], torch.from_numpy(labels[part])).numpy()
-            scores = realness.score(pictures).reshape(-1, N_DRAWN)
-            same = pictures.reshape(-1, N_DRAWN, *pictures.shape[1:])
-            kept.append(same[np.arange(len(same)), scores.argmax(1)])
+            rows = labels[part].tolist()
+            kept.append(pictures[picker.choose(as_nhwc(pictures), rows, asked, N_DRAWN)])
         return [np.concatenate(kept)]
 
     model = case.drawer.info.weights_sha256[:12]
-    key = f"best-of-v{BEST_OF_VERSION}-{realness.file_hash}-{model}-{made_of}"
+    key = f"best-of-v{BEST_OF_VERSION}-{picker.key}-{model}-{made_of}"
     return case.cache.arrays(key, draw)[0]
 
 
-def compared(
-    raw: Features, best: Features, real: Features, seed: int
-) -> dict[str, dict[str, float]]:
+def as_nhwc(pictures: PicturesNCHW) -> PicturesNHWC:
+    """uint8 [N, 3, S, S] -> [N, S, S, 3]."""
+    return np.ascontiguousarray(pictures.transpose(0, 2, 3, 1))
+
+
+def compared(raw: Features, best: Features, real: Features, seed: int) -> dict[str, Pair]:
     """Both crowds against one half of the reals, all of one size."""
     first, second, rows = real_halves(len(real), len(raw), seed)
-    half, other = real[first], real[second]
-    base = max(frechet_distance(other, half), 1e-12)
-    limit = np.quantile(mean_nearest(other, half), CLEAN_QUANTILE)
-    found: dict[str, dict[str, float]] = {}
-    for name, crowd in (("raw", raw), ("best", best)):
-        manifold = measure_manifold(half, crowd[rows])
-        values = {
-            "frechet_ratio": frechet_distance(crowd[rows], half) / base,
-            "precision": manifold.precision,
-            "recall": manifold.recall,
-            "coverage": manifold.coverage,
-            "clean": float((mean_nearest(crowd, half) <= limit).mean()),
-        }
-        for key, value in values.items():
-            found.setdefault(key, {})[name] = value
-    return found
+    halves = Halves(real[first], real[second])
+    crowds = raw[rows], best[rows]
+    parts = [memberships(halves.first, crowd).parts() for crowd in crowds]
+    shares = {
+        name: pair_of_means(parts[0][name], parts[1][name], seed)
+        for name in ("precision", "recall", "coverage")
+    }
+    return {
+        "frechet_ratio": pair_of_ratios(*crowds, halves, seed),
+        **shares,
+        "clean": pair_of_clean(raw, best, halves, seed),
+    }
+
+
+def pair_of_ratios(raw: Features, best: Features, halves: Halves, seed: int) -> Pair:
+    """Fréchet distance to the first half over the second half's; the spread is around the value."""
+    base = max(frechet_distance(halves.second, halves.first), 1e-12)
+    values, intervals, resampled = [], [], []
+    for crowd in (raw, best):
+        value = frechet_distance(crowd, halves.first) / base
+        logs = resampled_log_ratios(crowd, halves, seed)
+        values.append(value)
+        intervals.append(around_ratio(value, logs))
+        resampled.append(value * np.exp(logs - logs.mean()))
+    difference = around(values[1] - values[0], resampled[1] - resampled[0])
+    return Pair(values[0], values[1], intervals[0], intervals[1], difference)
+
+
+def pair_of_means(raw: npt.NDArray[np.float64], best: npt.NDArray[np.float64], seed: int) -> Pair:
+    """Of values [N] whose rows belong together."""
+
+    def resampled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return bootstrap([len(values)], lambda rows: float(values[rows].mean()), seed)
+
+    return _paired(float(raw.mean()), float(best.mean()), resampled(raw), resampled(best))
+
+
+def pair_of_clean(raw: Features, best: Features, halves: Halves, seed: int) -> Pair:
+    """The shares within the reals' 95% quantile; faces and reals are resampled."""
+    own = mean_nearest(halves.second, halves.first)
+    to_reals = [mean_nearest(crowd, halves.first) for crowd in (raw, best)]
+    everything = np.arange(len(raw)), np.arange(len(own))
+
+    def share(distances: npt.NDArray[np.float64]) -> Callable[..., float]:
+        def statistic(rows: npt.NDArray[np.int64], reals: npt.NDArray[np.int64]) -> float:
+            return float((distances[rows] <= np.quantile(own[reals], CLEAN_QUANTILE)).mean())
+
+        return statistic
+
+    values = [share(distances)(*everything) for distances in to_reals]
+    found = [bootstrap((len(raw), len(own)), share(distances), seed) for distances in to_reals]
+    return _paired(values[0], values[1], found[0], found[1])
+
+
+def _paired(
+    raw: float,
+    best: float,
+    raw_resampled: npt.NDArray[np.float64],
+    best_resampled: npt.NDArray[np.float64],
+) -> Pair:
+    """From what the same resampled rows gave for both."""
+    return Pair(
+        raw,
+        best,
+        between(raw_resampled),
+        between(best_resampled),
+        between(best_resampled - raw_resampled),
+    )
 
 
 METRIC = Metric("best_of", measure, depth="full")
