@@ -23,6 +23,7 @@ from avatar_common.pictures import PicturesNHWC
 log = logging.getLogger(__name__)
 
 MOST_DRAWN_EACH = 256
+USUALLY_DRAWN_EACH = 4  # by `generate` and the page
 
 
 class Reader:
@@ -175,3 +176,8 @@ def realness_file(snapshot: Path, info: SnapshotInfo) -> Path | None:
         return None
     packaged = snapshot.parent / PACKAGED
     return packaged if packaged.is_file() else realness_path(snapshot)
+
+
+def usually_drawn_each(snapshot: Path, info: SnapshotInfo) -> int:
+    """The N of best of N where none is asked for: 1 without a realness net to choose with."""
+    return 1 if find_realness(snapshot, info.weights_sha256) is None else USUALLY_DRAWN_EACH

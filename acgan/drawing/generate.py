@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acgan.drawing.ask import check_seed, contact_portraits, split_each, warn_of_unseen
-from acgan.drawing.best_of import MOST_DRAWN_EACH
+from acgan.drawing.best_of import MOST_DRAWN_EACH, usually_drawn_each
 from acgan.drawing.chance import seed_of_name
 from acgan.drawing.command import check_scale, open_model, save
 from acgan.drawing.model import MOST_PICTURES, Model
@@ -50,22 +50,32 @@ def run(options: GenerateOptions) -> None:
     asked = parse_attributes(pairs, model.info.vocabulary)
     warn_of_unseen(asked, model.info.vocabulary, model.info.class_counts)
     check_scale(model, options.scale)
+    best_of = options.best_of
+    if best_of is None:  # a name has one face everywhere: the one as drawn
+        best_of = 1 if names else usually_drawn_each(model.painter.snapshot.path, model.info)
+    sheet = plan_sheet(model, options, pairs, each) if each else None
     if options.dry_run:
-        count = len(names) or options.count
-        plan = [f"draw {count * options.best_of} pictures with {model.name}"]
+        count = len(sheet.portraits) if sheet else len(names) or options.count
+        plan = [f"draw {count * best_of} pictures with {model.name}"]
         explain_dry_run(options, [*plan, f"write to {options.out}"])
         return
     with progress("drawing", quiet=options.quiet) as advance:
         if names:
             seeds = [seed_of_name(name, fold_case=options.fold_case) for name in names]
-            rows = [model.portraits(pairs, 1, seed, options.best_of, advance) for seed in seeds]
+            rows = [model.portraits(pairs, 1, seed, best_of, advance) for seed in seeds]
             recipe = model.painter.recipe([row[0] for row in rows], square_columns(len(rows)))
-            stems = [file_stem(name) for name in names]
+        elif sheet:
+            recipe = sheet
+            if best_of > 1:
+                asked_for = [*model.asked_for(pairs), *each]
+                candidates = candidates_of_cells(model, sheet, options, best_of)
+                best = model.best(candidates, best_of, asked_for, advance)
+                recipe = replace(sheet, portraits=tuple(best))
         else:
-            recipe = plan_recipe(model, options, pairs, each)
-            stems = [f"{options.seed}-{number:04d}" for number in range(len(recipe.portraits))]
-        if each and options.best_of > 1:
-            recipe = replace(recipe, portraits=tuple(best_in_cells(model, recipe, options, each)))
+            portraits = model.portraits(pairs, options.count, options.seed, best_of, advance)
+            recipe = model.painter.recipe(portraits, square_columns(options.count))
+        numbers = range(len(recipe.portraits))
+        stems = [file_stem(name) for name in names] or [f"{options.seed}-{n:04d}" for n in numbers]
         pictures = model.painter.draw(recipe.portraits, advance)
     grid = save(model, recipe, pictures, stems, options, options.save)
     emit_json(
@@ -74,6 +84,7 @@ def run(options: GenerateOptions) -> None:
             "count": len(pictures),
             "seed": None if names else options.seed,
             "attributes": list(options.attributes),
+            "best_of": best_of,
             "grid": grid,
             "out": str(options.out),
         }
@@ -84,7 +95,7 @@ def check_options(options: GenerateOptions) -> None:
     """Raises `UserError` for what cannot be."""
     if not 1 <= options.count <= MOST_PICTURES:
         raise UserError(f"--count must be 1 to {MOST_PICTURES}")
-    if not 1 <= options.best_of <= MOST_DRAWN_EACH:
+    if options.best_of is not None and not 1 <= options.best_of <= MOST_DRAWN_EACH:
         raise UserError(f"--best-of must be 1 to {MOST_DRAWN_EACH}")
     check_folder(options.out)
 
@@ -128,13 +139,10 @@ def file_stem(name: str) -> str:
     return f"{slug}-{digest}" if slug else digest
 
 
-def plan_recipe(
+def plan_sheet(
     model: Model, options: GenerateOptions, pairs: Sequence[str], each: Sequence[str]
 ) -> Recipe:
-    """What to draw: a plain grid, or a labelled sheet where an attribute is asked for as `each`."""
-    if not each:
-        portraits = model.portraits(pairs, options.count, options.seed, options.best_of)
-        return model.painter.recipe(portraits, square_columns(options.count))
+    """The labelled sheet of the attributes that are asked for as `each`."""
     vocabulary = model.info.vocabulary
     drawn: list[Portrait] = []
     row_names: list[str] = []
@@ -154,18 +162,16 @@ def plan_recipe(
     )
 
 
-def best_in_cells(
-    model: Model, recipe: Recipe, options: GenerateOptions, each: Sequence[str]
+def candidates_of_cells(
+    model: Model, sheet: Recipe, options: GenerateOptions, best_of: int
 ) -> list[Portrait]:
-    """Each cell of a sheet in the best of the candidates that its character has."""
-    asked = [*model.asked_for(split_each(options.attributes, model.info.vocabulary)[1]), *each]
-    characters = model.candidates((), options.count, options.seed, options.best_of)
-    cells = [
+    """For each cell of a sheet in turn the candidates that its character has."""
+    characters = model.candidates((), options.count, options.seed, best_of)
+    return [
         replace(candidate, blend=cell.blend)
-        for cell in recipe.portraits
+        for cell in sheet.portraits
         for candidate in characters[cell.index or 0]
     ]
-    return model.best(cells, options.best_of, asked)
 
 
 def draw_again(options: GenerateOptions, file: Path) -> None:

@@ -40,9 +40,10 @@ class GenerateOptions(DrawOptions):
     save: Literal["both", "grid", "files"] = "both"
     """Single files, the grid, or both."""
 
-    best_of: int = 1
+    best_of: int | None = None
     """Draw so many candidates for each picture and keep the one that shows what was asked (as read
-    by a classifier that the generator has never seen) and looks most real."""
+    by a classifier that the generator has never seen) and looks most real. Default: 4 where the
+    snapshot has a realness net beside it; else, and for names, 1 (as drawn)."""
 
     name: tuple[str, ...] = ()
     """Draw the faces of these names, always the same with one model; --count and --seed are

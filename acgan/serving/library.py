@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 
+from acgan.drawing.best_of import USUALLY_DRAWN_EACH
 from acgan.drawing.describe import describe
 from acgan.drawing.edit import editable
 from acgan.drawing.export import onnx_session, to_onnx
@@ -98,12 +99,12 @@ class Library:
         """What there is to know of a model. Raises `UserError`."""
         model = self.model(name)
         try:
-            chooses = model.picker is not None
+            best_of = USUALLY_DRAWN_EACH if model.picker else 1
         except UserError:
-            chooses = False
+            best_of = 1
         edits = editable(model.info) if model.can_find else []
         told = describe(model.painter.snapshot)
-        return {"name": name, **told, "best_of": chooses, "edits": edits}
+        return {"name": name, **told, "best_of": best_of, "edits": edits}
 
     def name_of(self, weights_sha256: str) -> str:
         """The name of the model with these weights. Raises `UserError` when it is not here."""

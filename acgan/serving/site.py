@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from acgan.drawing.avatar import Avatar
-from acgan.drawing.best_of import Reader, load_classifier, realness_file
+from acgan.drawing.best_of import USUALLY_DRAWN_EACH, Reader, load_classifier, realness_file
 from acgan.drawing.describe import CARD_FILE, describe
 from acgan.drawing.enlarge import UPSCALER
 from acgan.drawing.export import exported, halve_weights, onnx_session, to_onnx
@@ -196,7 +196,7 @@ def write_model(folder: Path, model: Model) -> dict[str, Any]:
         "schema_version": SITE_SCHEMA_VERSION,
         "name": name,
         **describe(snapshot),
-        "best_of": bool(choosers),
+        "best_of": USUALLY_DRAWN_EACH if choosers else 1,
         "choosers": choosers,
         "reader_columns": columns,
         "upscaler": UPSCALER.is_file(),

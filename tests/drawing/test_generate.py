@@ -11,11 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
+import acgan
 from acgan.drawing import generate
 from acgan.drawing.ask import ask
 from acgan.drawing.best_of import Reader
 from acgan.drawing.options import GenerateOptions
 from acgan.drawing.painter import Painter
+from acgan.nets.realness import RealnessInfo, realness_path
 from acgan.nets.snapshot import load_snapshot
 from avatar_common.disk.classifiers import NOTES_FILE, find_classifier
 from avatar_common.disk.runs import read_snapshot_info
@@ -23,12 +25,20 @@ from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 from eval.classifier import Classifier
 from eval.standalone import keep_standalone
+from eval.student import Student, to_onnx
 from tests.drawing.snapshots import make_snapshot
 
 
 def draw(workspace: Path, out: Path, **settings: Any) -> None:
     common = {"workspace": workspace, "out": out, "device": "cpu", "quiet": True}
     generate.run(GenerateOptions(**{**common, **settings}))
+
+
+def drawn(path: Path) -> list[tuple[int, int]]:
+    """The candidate and the N of each picture in a PNG's recipe; raw draws are (0, 1)."""
+    with Image.open(path) as image:
+        pictures = json.loads(image.info["avatar-recipe"])["pictures"]
+    return [(p.get("candidate", 0), p.get("best_of", 1)) for p in pictures]
 
 
 def test_recipes_of_files_and_grids_reproduce_bit_for_bit(workspace: Path, tmp_path: Path) -> None:
@@ -169,6 +179,67 @@ def test_a_damaged_classifier_is_one_line(with_classifier: Path) -> None:
     (with_classifier / "data/faces/tiny/classifier-0.pt2").write_bytes(b"PK\x03\x04")
     with pytest.raises(UserError, match="not a classifier"):
         draw(with_classifier, with_classifier / "x", best_of=2)
+
+
+@pytest.fixture
+def with_realness(with_classifier: Path, painter: Painter) -> Path:
+    """The same with a realness net beside the snapshot."""
+    info = RealnessInfo(16, painter.info.weights_sha256, "toys", "a-package", "f" * 64, 0.5)
+    torch.manual_seed(3)
+    path = realness_path(with_classifier / "runs/00001-tiny/snapshots/0000001000.json")
+    path.write_bytes(to_onnx(Student(16).eval(), -9.0, info))  # a limit that no draw reaches
+    return with_classifier
+
+
+def test_with_a_realness_net_the_best_of_4_is_usual(
+    with_realness: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = acgan.load(with_realness / "runs/00001-tiny", workspace=with_realness)
+    draw(with_realness, with_realness / "a", count=6, attributes=("smile=1",))
+    assert json.loads(capsys.readouterr().out)["best_of"] == 4
+    chosen = model.portraits(["smile=1"], 6, 0, 4)
+    found = drawn(with_realness / "a/grid.png")
+    assert found == [(portrait.candidate, 4) for portrait in chosen]
+    assert len(set(found)) > 1
+    draw(with_realness, with_realness / "b", count=2, attributes=("hair_color=each",))
+    sheet = drawn(with_realness / "b/grid.png")
+    assert {n for _, n in sheet} == {4}
+    capsys.readouterr()
+    for settings, pictures in (
+        ({"count": 5}, 20),
+        ({"count": 2, "attributes": ("hair_color=each",)}, 4 * len(sheet)),
+        ({"count": 5, "best_of": 2}, 10),
+        ({"name": ("alice", "bob")}, 2),
+    ):
+        draw(with_realness, with_realness / "c", dry_run=True, **settings)
+        assert f"would draw {pictures} pictures" in capsys.readouterr().out
+
+
+def test_one_of_one_and_names_are_as_drawn(
+    with_realness: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = acgan.load(with_realness / "runs/00001-tiny", workspace=with_realness)
+    out = with_realness / "out"
+    draw(with_realness, out, count=3, best_of=1)
+    assert json.loads(capsys.readouterr().out)["best_of"] == 1
+    for number, face in enumerate(model.draw(count=3, seed=0)):
+        with Image.open(out / f"0-{number:04d}.png") as image:
+            assert json.loads(image.info["avatar-recipe"]) == face.recipe
+    draw(with_realness, out, count=2, best_of=1, attributes=("hair_color=each",))
+    assert set(drawn(out / "grid.png")) == {(0, 1)}
+    draw(with_realness, out, name=("alice",))
+    with Image.open(out / "alice.png") as image:
+        assert json.loads(image.info["avatar-recipe"]) == model.for_name("alice").recipe
+    draw(with_realness, out, name=("alice",), best_of=4)
+    assert drawn(out / "alice.png")[0][1] == 4
+
+
+def test_without_a_realness_net_pictures_are_as_drawn(
+    with_classifier: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(with_classifier, with_classifier / "a", count=2)
+    assert json.loads(capsys.readouterr().out)["best_of"] == 1
+    assert drawn(with_classifier / "a/grid.png") == [(0, 1)] * 2
 
 
 def test_threads_do_not_change_the_bits(workspace: Path) -> None:

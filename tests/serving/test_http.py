@@ -97,7 +97,7 @@ def test_what_it_can_is_told(served: Served) -> None:
     told = json.loads(call(served, f"models/{NEW}")[2])
     assert len(told["label_rows"]) == 64
     assert told["class_counts"]["hair_color"][0] == 0
-    assert told["best_of"] is True
+    assert told["best_of"] == 4
     paths = json.loads(call(served, "openapi.json")[2])["paths"]
     assert {"/avatar", "/avatar/{name}.png", "/models", "/draw", "/rank"} < set(paths)
 

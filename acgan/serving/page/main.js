@@ -93,8 +93,8 @@ async function useModel(name, asked = {}) {
     await showChosen();
   }
   showKeys();
-  $("best-of-label").hidden = !model.best_of;
-  $("best-of").value = model.best_of ? "4" : "1";
+  $("best-of-label").hidden = model.best_of === 1;
+  $("best-of").value = model.best_of;
   const sizes = FACTORS.map((n) => n * model.image_size);
   $("size").replaceChildren(...sizes.map((px) => new Option(`${px} px`, px)));
   $("size").value = sizes.find((px) => px >= 256) ?? sizes.at(-1);
