@@ -5,35 +5,26 @@ A new one is a module with a `METRIC` (see `eval/metric.py`) and a line here.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from eval.metric import Metric
-from eval.metrics import (
-    accuracy,
-    best_of,
-    control,
-    gan_train,
-    inception,
-    latent,
-    memorisation,
-    ms_ssim,
-    outside,
-    people,
-    resolution,
-    second_classifier,
-    sharpness,
+
+IN_ORDER = (
+    "outside",
+    "people",
+    "best_of",
+    "sharpness",
+    "ms_ssim",
+    "latent",
+    "control",
+    "accuracy",
+    "second_classifier",
+    "gan_train",
+    "resolution",
+    "memorisation",
+    "inception",
 )
 
-METRICS: tuple[Metric, ...] = (
-    outside.METRIC,
-    people.METRIC,
-    best_of.METRIC,
-    sharpness.METRIC,
-    ms_ssim.METRIC,
-    latent.METRIC,
-    control.METRIC,
-    accuracy.METRIC,
-    second_classifier.METRIC,
-    gan_train.METRIC,
-    resolution.METRIC,
-    memorisation.METRIC,
-    inception.METRIC,
+METRICS: tuple[Metric, ...] = tuple(
+    import_module(f"{__name__}.{module}").METRIC for module in IN_ORDER
 )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 import types
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +24,8 @@ from eval.classifier import ClassifierSettings, steps_of, train_classifier
 from eval.intervals import around, bootstrap, of_mean
 from eval.measure import measure
 from eval.metric import Case, Metric, Plan, Result, Results
-from eval.metrics import METRICS, accuracy, control, memorisation, outside, sharpness
+from eval.metrics import METRICS, accuracy, control, memorisation, outside
 from eval.networks import CHOOSER, SCORING, refuse_trained
-from eval.page import write_page
 from eval.page_parts import Row
 from eval.reading import GroupAccuracy, Reading
 from eval.reals import Reals
@@ -32,6 +36,7 @@ from tests.eval.toy_faces import toy_set
 
 Toys = tuple[Reals, TrainedClassifier, Material]
 QUICK = Plan(100, depth="quick")
+ROOT = Path(__file__).resolve().parents[2]
 
 NEW_METRIC = """
 from dataclasses import dataclass
@@ -58,21 +63,57 @@ METRIC = Metric("brightness", measure)
 """
 
 
-def test_a_new_metric_is_one_file_and_one_line(toys: Toys, tmp_path: Path) -> None:
+REPORT = """
+import json, sys
+from pathlib import Path
+import eval.networks
+from bench.planted import Material, real_faces
+from eval.measure import measure
+from eval.metric import Plan
+from eval.page import write_page
+from tests.eval.toy_faces import toy_set
+
+eval.networks.SIDE = 64
+reals, unseen = toy_set(train=120, test=120, unseen=80)
+drawer = real_faces(Material(reals.train_pictures, unseen, unseen, reals.vocabulary, None))
+scores = measure(drawer, reals, None, Plan(60, depth="quick"), name="x")
+write_page(Path("report.html"), scores, [])
+questions = [check.question for check in scores.checks]
+found = {name: scores.to_json().get(name) for name in ("brightness", "summary")}
+print(json.dumps({"package": eval.__file__, "questions": questions, **found}))
+"""
+
+
+def report_with_brightness(folder: Path) -> dict[str, Any]:
+    """What a report of a copy of `eval` says that has the new file and the new line."""
+    shutil.copytree(ROOT / "eval", folder / "eval", ignore=shutil.ignore_patterns("__pycache__"))
+    package = folder / "eval" / "metrics"
+    (package / "brightness.py").write_text(NEW_METRIC, encoding="utf-8")
+    listed = (package / "__init__.py").read_text(encoding="utf-8").splitlines(keepends=True)
+    listed.insert(listed.index('    "sharpness",\n') + 1, '    "brightness",\n')
+    (package / "__init__.py").write_text("".join(listed), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert Path(told["package"]).is_relative_to(folder)
+    return told
+
+
+def test_a_new_metric_is_one_file_and_one_line(tmp_path: Path) -> None:
     """Its number, check, page row and JSON name come from its own module."""
-    reals, classifier, material = toys
-    module = types.ModuleType("eval.metrics.brightness")
-    sys.modules[module.__name__] = module
-    exec(compile(NEW_METRIC, "brightness.py", "exec"), module.__dict__)
-    listed = (sharpness.METRIC, module.METRIC)  # the one line
-    scores = measure(real_faces(material), reals, classifier, QUICK, name="x", metrics=listed)
-    content = scores.to_json()
-    assert content["brightness"]["drawn"] == pytest.approx(content["brightness"]["real"], rel=0.2)
-    assert content["summary"]["brightness"] == content["brightness"]["drawn"]
-    assert "Are they bright?" in [check.question for check in scores.checks]
-    write_page(tmp_path / "report.html", scores, [])
-    assert "brightness" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    del sys.modules[module.__name__]
+    told = report_with_brightness(tmp_path)
+    found = told["brightness"]
+    assert found["drawn"] == pytest.approx(found["real"], rel=0.2)
+    assert told["summary"]["brightness"] == found["drawn"]
+    assert "Are they bright?" in told["questions"]
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"<td>{found['drawn']:.1f}</td>" in page
 
 
 def test_every_module_of_the_folder_is_listed() -> None:
