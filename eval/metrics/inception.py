@@ -15,7 +15,7 @@ from torch import Tensor
 from avatar_common.errors import UserError
 from eval.metric import Case, Metric, Result
 from eval.network_scores import NetworkScores, crowds_of, score_crowd
-from eval.networks import Extract, Features, Network, as_they_are
+from eval.networks import Extract, Features, Network, as_they_are, refuse_trained
 from eval.page_parts import Row
 
 WEIGHTS_NAME = "weights-inception-2015-12-05-6726825d.pth"
@@ -81,14 +81,18 @@ def inception_network(path: Path, device: torch.device) -> Network:
 
 
 def measure(case: Case) -> Result | str:
-    """FID and KID, or what is missing to compute them."""
+    """FID and KID, or what is missing to compute them, or that the network had a part in it."""
     case.note("Inception")
     path = find_weights(case.plan.inception)
     if path is None:
         return f"no Inception-v3 weights at hand: give --inception PATH to {WEIGHTS_NAME}"
     if find_spec("torch_fidelity") is None:
         return "needs the fid extra: pip install -e '.[fid]'"
-    return Inception(score_crowd(case, inception_network(path, case.device), crowds_of(case)))
+    network = inception_network(path, case.device)
+    kept, refused = refuse_trained([network], case.used_networks)
+    if not kept:
+        return refused[network.name]
+    return Inception(score_crowd(case, network, crowds_of(case)))
 
 
 def _check_weights(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ from eval.classifier import ClassifierSettings, steps_of, train_classifier
 from eval.intervals import around, bootstrap, of_mean
 from eval.measure import measure
 from eval.metric import Case, Metric, Plan, Result, Results
-from eval.metrics import METRICS, accuracy, control, memorisation, outside
+from eval.metrics import METRICS, accuracy, control, inception, memorisation, outside
 from eval.networks import CHOOSER, SCORING, refuse_trained
 from eval.page_parts import Row
 from eval.reading import GroupAccuracy, Reading
@@ -147,6 +148,30 @@ def test_a_network_that_trained_may_not_score(toys: Toys) -> None:
             used_networks={one.package: one.sha256 for one in SCORING},
             metrics=[outside.METRIC],
         )
+
+
+def test_inception_that_trained_may_not_score(
+    toys: Toys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the hash of the weights file that was given; other weights score."""
+    reals, classifier, material = toys
+    weights = tmp_path / "any-name.pth"
+    torch.save({"weight": torch.zeros(1)}, weights)
+    monkeypatch.setattr(inception, "find_spec", lambda name: True)
+    monkeypatch.setattr(inception, "score_crowd", lambda case, network, crowds: None)
+    used = hashlib.sha256(weights.read_bytes()).hexdigest()
+    found = [
+        measure(
+            *(real_faces(material), reals, classifier, Plan(60, inception=weights)),
+            name="x",
+            used_networks={"renamed": sha256},
+            metrics=[Metric("inception", inception.measure)],
+        ).results
+        for sha256 in (used, "f" * 64)
+    ]
+    assert "may not score" in found[0].not_measured["inception"]
+    assert found[0].found == {}
+    assert list(found[1].found) == ["inception"]
 
 
 def test_an_attribute_that_nobody_can_read_is_left_out(toys: Toys) -> None:
