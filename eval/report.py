@@ -78,7 +78,7 @@ def score_snapshot(
         log.warning("no face has a known label: what is read by label is left out")
     else:
         classifier = obtain_classifier(reals, sources.faces, device=device, quiet=quiet)
-    realness = find_realness(sources.snapshot, snapshot.info.weights_sha256)
+    realness = find_realness(sources.snapshot, snapshot.info)
     picker = None
     if realness is not None and plan.depth == "full":
         picker = open_picker(sources.snapshot, snapshot.info, sources.workspace)
@@ -103,11 +103,12 @@ def score_snapshot(
 def used_networks(snapshot: Snapshot, realness: Realness | None) -> dict[str, str]:
     """Package -> SHA-256 of all pretrained weights that trained the model or choose its draws.
 
-    A network that took part would favour what it taught (2203.06026), so it may not score.
+    Both are kept where training and choosing took different weights of one package. A network that
+    took part would favour what it taught (2203.06026), so it may not score.
     """
     used = dict(snapshot.info.extra.get("pretrained", {}))
     if realness is not None:
-        used[realness.info.network] = realness.info.network_sha256
+        used[f"{realness.info.network} (realness)"] = realness.info.network_sha256
     return used
 
 

@@ -160,7 +160,7 @@ class Picker:
 
 def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
     """The networks that choose among a snapshot's draws. Raises `UserError` when there is none."""
-    realness = find_realness(snapshot, info.weights_sha256)
+    realness = find_realness(snapshot, info)
     try:
         reader = Reader(find_classifier(snapshot, info, workspace), info)
     except UserError:
@@ -172,7 +172,7 @@ def open_picker(snapshot: Path, info: SnapshotInfo, workspace: Path) -> Picker:
 
 def realness_file(snapshot: Path, info: SnapshotInfo) -> Path | None:
     """Where the realness net of a snapshot lies, if it has one of its own."""
-    if find_realness(snapshot, info.weights_sha256) is None:
+    if find_realness(snapshot, info) is None:
         return None
     packaged = snapshot.parent / PACKAGED
     return packaged if packaged.is_file() else realness_path(snapshot)
@@ -180,4 +180,4 @@ def realness_file(snapshot: Path, info: SnapshotInfo) -> Path | None:
 
 def usually_drawn_each(snapshot: Path, info: SnapshotInfo) -> int:
     """The N of best of N where none is asked for: 1 without a realness net to choose with."""
-    return 1 if find_realness(snapshot, info.weights_sha256) is None else USUALLY_DRAWN_EACH
+    return 1 if find_realness(snapshot, info) is None else USUALLY_DRAWN_EACH

@@ -10,6 +10,7 @@ the project.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import logging
 import tempfile
@@ -26,7 +27,7 @@ from acgan.drawing.describe import scores_of
 from acgan.drawing.options import PackageOptions
 from acgan.drawing.painter import snapshot_name
 from acgan.drawing.snapshots import find_snapshot
-from acgan.nets.realness import PACKAGED
+from acgan.nets.realness import PACKAGED, PACKAGED_HASH
 from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.classifiers import find_classifier, packaged_classifier
@@ -68,13 +69,15 @@ def run(options: PackageOptions) -> None:
 def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -> dict[str, Any]:
     """Write the files; what the command says about them."""
     stem = folder / name
+    realness = realness_file(snapshot.path, snapshot.info)
+    info = packaged_info(snapshot.info, realness)
     difference = 0.0
     if options.precision == "fp16":
-        difference = save_halved(stem, snapshot)
+        difference = save_halved(stem, snapshot, info)
     else:
         weights = snapshot.path.with_suffix(".safetensors").read_bytes()
         write_bytes(stem.with_suffix(".safetensors"), weights)
-        write_snapshot_info(stem.with_suffix(".json"), without_paths(snapshot.info))
+        write_snapshot_info(stem.with_suffix(".json"), info)
     packed = load_snapshot(stem)
     scores = scores_of(snapshot.path, snapshot.info.weights_sha256)
     if scores is None:
@@ -85,7 +88,6 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     classifier = find_classifier_file(snapshot, options.workspace)
     if classifier is not None:
         write_bytes(packaged_classifier(folder).path, classifier.read_bytes())
-    realness = realness_file(snapshot.path, snapshot.info)
     if realness is not None:
         write_bytes(folder / PACKAGED, realness.read_bytes())
     trained = training_path(snapshot.path)
@@ -105,17 +107,23 @@ def fill(folder: Path, name: str, snapshot: Snapshot, options: PackageOptions) -
     }
 
 
-def without_paths(info: SnapshotInfo) -> SnapshotInfo:
-    """The same, but for where on this machine the nets lay that its training began with."""
-    if "from" not in info.extra:
-        return info
-    return replace(info, extra={**info.extra, "from": Path(info.extra["from"]).name})
+def packaged_info(info: SnapshotInfo, realness: Path | None) -> SnapshotInfo:
+    """What the package's JSON says: the hash of its realness net, and no path of this machine.
+
+    `extra["from"]` is where the nets lay that the training began with; their name alone stays.
+    """
+    extra = {name: value for name, value in info.extra.items() if name != PACKAGED_HASH}
+    if "from" in extra:
+        extra["from"] = Path(extra["from"]).name
+    if realness is not None:
+        extra[PACKAGED_HASH] = hashlib.sha256(realness.read_bytes()).hexdigest()
+    return replace(info, extra=extra)
 
 
-def save_halved(stem: Path, snapshot: Snapshot) -> float:
+def save_halved(stem: Path, snapshot: Snapshot, described: SnapshotInfo) -> float:
     """Save the weights as fp16; how much that changes pictures, mean of 0..255."""
     info = {
-        field.name: getattr(without_paths(snapshot.info), field.name)
+        field.name: getattr(described, field.name)
         for field in fields(SnapshotInfo)
         if field.name != "weights_sha256"
     }

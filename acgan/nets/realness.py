@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from avatar_common.disk.runs import SnapshotInfo
 from avatar_common.errors import Unavailable, UserError
 
 REALNESS_SCHEMA_VERSION = 1
 SUFFIX = ".realness.onnx"
 PACKAGED = "realness.onnx"  # beside a packaged snapshot, whatever its name
+PACKAGED_HASH = "realness_sha256"  # in a packaged snapshot's `extra`
 BATCH = 64
 
 
@@ -114,17 +116,29 @@ def realness_path(snapshot: Path) -> Path:
     return snapshot.with_name(snapshot.name.removesuffix(snapshot.suffix) + SUFFIX)
 
 
-def find_realness(snapshot: Path, weights_sha256: str) -> Realness | None:
-    """The student beside a snapshot; None where there is none that knows these weights.
+def find_realness(snapshot: Path, info: SnapshotInfo) -> Realness | None:
+    """The student beside a snapshot; None where there is none that knows its weights.
 
     A packaged snapshot may be stored in halves, with another hash than the one that the student was
-    fitted to: there the file beside it is taken as it is.
+    fitted to: there the file beside it must be the one that was packaged, where that is known.
+    Raises `UserError` for another or a damaged one.
     """
     packaged = snapshot.parent / PACKAGED
     if packaged.is_file():
+        check_packaged(packaged, info.extra.get(PACKAGED_HASH))
         return Realness.load(packaged)
     own = realness_path(snapshot)
     if not own.is_file():
         return None
     found = Realness.load(own)
-    return found if found.info.weights_sha256 == weights_sha256 else None
+    return found if found.info.weights_sha256 == info.weights_sha256 else None
+
+
+def check_packaged(path: Path, expected: str | None) -> None:
+    """Raises `UserError` when the file's SHA-256 is another; older packages name none."""
+    if expected is not None and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise UserError(
+            "not the realness net that this model was packaged with",
+            where=str(path),
+            hint="put back the one of the package, or delete the file",
+        )

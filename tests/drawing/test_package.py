@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,10 +18,12 @@ from acgan.drawing import generate, package
 from acgan.drawing.describe import accuracy_per_class, scores_of
 from acgan.drawing.options import GenerateOptions, PackageOptions
 from acgan.drawing.snapshots import SHIPPED, find_snapshot, shipped_snapshots
+from acgan.nets.realness import PACKAGED, PACKAGED_HASH, RealnessInfo, realness_path
 from acgan.nets.snapshot import load_snapshot, load_training_nets, save_training_nets
 from avatar_common.errors import UserError
 from eval.classifier import Classifier
 from eval.standalone import keep_standalone
+from eval.student import Student, to_onnx
 from tests.drawing.snapshots import make_snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,6 +83,27 @@ def test_a_package_says_which_run_it_went_on_from_but_not_where_that_lies(
     folder = pack(home, tmp_path / "packages", precision=precision)
     assert load_snapshot(folder / "tiny").info.extra["from"] == "00000-first"
     assert str(home) not in (folder / "tiny.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_a_package_names_its_realness_net(
+    home: Path, tmp_path: Path, precision: Literal["fp32", "fp16"]
+) -> None:
+    """Packed again, too; without one nothing is named."""
+    path = home / "runs/00001-tiny/snapshots/0000001000.json"
+    info = RealnessInfo(16, load_snapshot(path).info.weights_sha256, "toys", "p", "f", 0.5)
+    realness_path(path).write_bytes(to_onnx(Student(16).eval(), 0.0, info))
+    first = pack(home, tmp_path / "first", precision=precision)
+    named = hashlib.sha256((first / PACKAGED).read_bytes()).hexdigest()
+    assert load_snapshot(first / "tiny").info.extra[PACKAGED_HASH] == named
+    again = pack(home, tmp_path / "again", snapshot=first)
+    assert load_snapshot(again / "tiny").info.extra[PACKAGED_HASH] == named
+    (first / PACKAGED).unlink()
+    without = pack(home, tmp_path / "without", snapshot=first)
+    assert PACKAGED_HASH not in load_snapshot(without / "tiny").info.extra
+    (again / PACKAGED).write_bytes(b"another")
+    with pytest.raises(UserError, match="not the realness net that this model was packaged with"):
+        draw(home, tmp_path / "x", snapshot=again, best_of=2)
 
 
 def test_an_exported_classifier_tells_nothing_of_the_machine(home: Path) -> None:

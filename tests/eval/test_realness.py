@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
 
-from acgan.nets.realness import Realness, RealnessInfo, find_realness, realness_path
+from acgan.drawing.snapshots import shipped_snapshots
+from acgan.nets.realness import (
+    PACKAGED,
+    PACKAGED_HASH,
+    Realness,
+    RealnessInfo,
+    find_realness,
+    realness_path,
+)
+from acgan.nets.snapshot import Snapshot
+from avatar_common.disk.runs import SnapshotInfo, read_snapshot_info
+from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
+from eval.report import used_networks
 from eval.student import Lesson, Student, scaled, to_onnx, train_student
 from tests.eval.toy_faces import toy_set
 
 INFO = RealnessInfo(64, "abc", "toys", "a-package", "f" * 64, 0.5)
+
+
+def weights(sha256: str, extra: dict[str, Any] | None = None) -> SnapshotInfo:
+    """A snapshot's description that says hardly more than its weights' hash."""
+    return SnapshotInfo({}, Vocabulary(()), 64, 8, "toys", 1.0, sha256, {}, [], extra or {})
 
 
 def test_the_file_says_what_the_net_says(tmp_path: Path) -> None:
@@ -74,10 +94,39 @@ def test_it_learns_to_tell_spoilt_faces() -> None:
 
 def test_a_student_of_other_weights_does_not_choose(tmp_path: Path) -> None:
     snapshot = tmp_path / "1.json"
-    assert find_realness(snapshot, "abc") is None
+    assert find_realness(snapshot, weights("abc")) is None
     realness_path(snapshot).write_bytes(to_onnx(Student(64).eval(), 0.0, INFO))
-    assert find_realness(snapshot, "abc") is not None
-    assert find_realness(snapshot, "other") is None
+    assert find_realness(snapshot, weights("abc")) is not None
+    assert find_realness(snapshot, weights("other")) is None
+
+
+def test_only_the_packaged_student_is_taken(tmp_path: Path) -> None:
+    """A package names its file's hash, whatever weights that knows; older ones name none."""
+    snapshot, packaged = tmp_path / "tiny.json", tmp_path / PACKAGED
+    packaged.write_bytes(to_onnx(Student(64).eval(), 0.0, INFO))
+    own = {PACKAGED_HASH: hashlib.sha256(packaged.read_bytes()).hexdigest()}
+    assert find_realness(snapshot, weights("halved", own)) is not None
+    packaged.write_bytes(to_onnx(Student(64).eval(), 0.1, INFO))
+    with pytest.raises(UserError, match=r"realness\.onnx: not the realness net that this model"):
+        find_realness(snapshot, weights("halved", own))
+    assert find_realness(snapshot, weights("halved")) is not None
+
+
+@pytest.mark.parametrize("snapshot", shipped_snapshots())
+def test_shipped_students_are_the_packaged_ones(snapshot: Path) -> None:
+    info = read_snapshot_info(snapshot)
+    if (snapshot.parent / PACKAGED).is_file():
+        assert len(info.extra[PACKAGED_HASH]) == 64
+        assert find_realness(snapshot, info) is not None
+
+
+def test_what_the_student_learnt_from_may_not_score() -> None:
+    """Beside what trained the model, even where both are of one package."""
+    info = weights("abc", {"pretrained": {INFO.network: "e" * 64}})
+    snapshot = cast(Snapshot, SimpleNamespace(info=info))
+    student = cast(Realness, SimpleNamespace(info=INFO))
+    assert set(used_networks(snapshot, student).values()) == {"e" * 64, "f" * 64}
+    assert set(used_networks(snapshot, None).values()) == {"e" * 64}
 
 
 def test_mistakes_are_one_line(tmp_path: Path) -> None:
