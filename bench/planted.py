@@ -268,7 +268,8 @@ def half_poor_jpegs(material: Material) -> Planted:
 
 
 POOR_QUALITY = 50
-ODD = ("rough_drawing", "poor_drawing", "not_faces")
+DRAWN_BADLY = ("rough_drawing", "poor_drawing")
+OF_ANOTHER_KIND = ("poor_drawing", "not_faces")
 
 PLANTED: dict[str, tuple[Callable[[Material], Planted], tuple[str, ...]]] = {
     "one_picture_per_class": (one_picture_per_class, ("one_picture_per_class",)),
@@ -280,9 +281,9 @@ PLANTED: dict[str, tuple[Callable[[Material], Planted], tuple[str, ...]]] = {
     "noise": (noise, ("noise",)),
     "drops_modes": (drops_modes, ("classes_missing",)),
     "blurred": (blurred, ("blurred",)),
-    "smeared": (smeared, ODD),
-    "eyes_apart": (eyes_apart, ODD),
-    "another_set": (another_set, ODD),
+    "smeared": (smeared, DRAWN_BADLY),
+    "eyes_apart": (eyes_apart, DRAWN_BADLY),
+    "another_set": (another_set, OF_ANOTHER_KIND),
     "over_easy": (over_easy, ("over_easy",)),
     "half_poor_jpegs": (half_poor_jpegs, ()),
 }

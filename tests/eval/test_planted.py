@@ -30,6 +30,15 @@ def test_a_planted_failure_is_named(toys: Toys, name: str) -> None:
     assert is_named(name, [verdict.name for verdict in verdicts])
 
 
+def test_another_verdict_does_not_name_a_failure() -> None:
+    """Smears are still faces; faces of another set are not merely a little rough."""
+    assert is_named("smeared", ["rough_drawing", "blurred"])
+    assert not is_named("smeared", ["not_faces", "blurred"])
+    assert not is_named("eyes_apart", ["not_faces"])
+    assert is_named("another_set", ["poor_drawing", "ignores_labels"])
+    assert not is_named("another_set", ["rough_drawing", "ignores_labels"])
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_real_faces_pass(toys: Toys, seed: int) -> None:
     reals, classifier, material = toys
