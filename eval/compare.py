@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ from eval.page_parts import number, words
 
 CURVES = ("_frechet_ratio", "_clean", "_recall")
 SHOWN = ("frechet_ratio", "clean", "precision", "recall")
+PLACE = ("network", "group", "class")
+MEASURED = (
+    *("frechet_ratio", "kernel", "precision", "recall"),
+    *("density", "coverage", "clean"),
+)
+ACCURACY = ("accuracy", "accuracy_low", "accuracy_high", "accuracy_real", "accuracy_ratio")
+CLASSIFIER = "classifier"  # in the column of networks
 
 
 @dataclass(frozen=True)
@@ -157,22 +165,53 @@ def _cell(value: Any) -> str:
 
 
 def csv_of(runs: list[Run]) -> str:
-    """A line per run, snapshot, network and class ("" for all faces), values as columns."""
-    columns = ("run", "kimg", "minutes", "device", "network", "group", "class", *SHOWN)
+    """A line per run, snapshot, network (or the classifier), attribute and class.
+
+    "" is all attributes, all classes, or a value that there is none of; `_low` and `_high` are the
+    ends of 95% intervals.
+    """
+    measured = (f"{name}{end}" for name in MEASURED for end in ("", "_low", "_high"))
+    columns = ("run", "kimg", "minutes", "device", *PLACE, *measured, *ACCURACY)
     file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
     for run in runs:
         for row in run.rows:
-            head = (run.name, row["kimg"], run.minutes(row["kimg"]), run.device)
-            for network, found in networks_of(row).items():
-                values = [found.get(name, {}).get("drawn", "") for name in SHOWN]
-                writer.writerow((*head, network, "", "", *values))
-                for group, classes in found.get("per_class", {}).items():
-                    for name, own in classes.items():
-                        values = [own.get(value, "") for value in SHOWN]
-                        writer.writerow((*head, network, group, name, *values))
+            minutes = run.minutes(row["kimg"])
+            known = None if math.isnan(minutes) else minutes
+            head = {"run": run.name, "kimg": row["kimg"], "minutes": known, "device": run.device}
+            writer.writerows({**head, **line} for line in [*network_lines(row), *read_lines(row)])
     return file.getvalue()
+
+
+def network_lines(row: Row) -> Iterator[dict[str, Any]]:
+    """What each scoring network says of all faces of a snapshot, then class by class."""
+    for network, found in networks_of(row).items():
+        values: dict[str, Any] = {}
+        for name in MEASURED:
+            value = found.get(name, {})
+            values[name] = value.get("drawn")
+            values |= {f"{name}_{end}": value.get(end) for end in ("low", "high")}
+        yield {"network": network, **values}
+        for group, classes in found.get("per_class", {}).items():
+            for name, own in classes.items():
+                known = {value: own[value] for value in MEASURED if value in own}
+                yield {"network": network, "group": group, "class": name, **known}
+
+
+def read_lines(row: Row) -> Iterator[dict[str, Any]]:
+    """What the classifier reads right: the mean ratio, then attribute by attribute and class."""
+    if not row.get("accuracy"):
+        return
+    yield {"network": CLASSIFIER, "accuracy_ratio": row["summary"].get("accuracy_ratio")}
+    for group, found in row["accuracy"].items():
+        low, high = found.get("fake_interval", (None, None))
+        values = (found["fake"], low, high, found["real"], found["ratio"])
+        line = {"network": CLASSIFIER, "group": group}
+        yield {**line, **dict(zip(ACCURACY, values, strict=True))}
+        for name, own in found.get("per_class", {}).items():
+            shares = {"accuracy": own["fake"], "accuracy_real": own["real"]}
+            yield {**line, "class": name, **shares}
 
 
 def networks_of(row: Row) -> dict[str, dict[str, Any]]:

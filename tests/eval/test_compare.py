@@ -18,8 +18,32 @@ from eval.options import CompareOptions
 
 def network(ratio: float, clean: float) -> dict[str, Any]:
     classes = {"hair_color": {"blue": {"frechet_ratio": ratio + 1, "clean": clean, "count": 50.0}}}
-    values = {"frechet_ratio": ratio, "clean": clean, "recall": 0.1, "precision": 0.5}
-    return {**{name: {"drawn": value} for name, value in values.items()}, "per_class": classes}
+    values = {
+        "frechet_ratio": ratio,
+        "clean": clean,
+        "recall": 0.1,
+        "precision": 0.5,
+        "kernel": 3.0,
+        "density": 0.8,
+        "coverage": 0.7,
+    }
+    found = {
+        name: {"drawn": value, "low": value - 0.01, "high": value + 0.02, "real": 1.0}
+        for name, value in values.items()
+    }
+    return {**found, "per_class": classes}
+
+
+def read(right: float) -> dict[str, Any]:
+    """What the classifier read, of one attribute."""
+    classes = {"blue": {"fake": 0.7, "real": 0.8, "n_fake": 9, "n_real": 9}}
+    return {
+        "fake": right,
+        "real": 0.9,
+        "ratio": right / 0.9,
+        "fake_interval": [right - 0.05, right + 0.04],
+        "per_class": classes,
+    }
 
 
 def make_run(root: Path, name: str, rate: float, scores: list[tuple[float, float, float]]) -> Path:
@@ -44,7 +68,13 @@ def make_run(root: Path, name: str, rate: float, scores: list[tuple[float, float
             "image_size": 16,
             "verdicts": [],
             "outside": {"lite2": network(ratio, clean), "near_twins_left_out": 0},
-            "summary": {"lite2_frechet_ratio": ratio, "lite2_clean": clean, "lite2_recall": 0.1},
+            "accuracy": {"hair_color": read(clean)},
+            "summary": {
+                "lite2_frechet_ratio": ratio,
+                "lite2_clean": clean,
+                "lite2_recall": 0.1,
+                "accuracy_ratio": clean / 0.9,
+            },
         }
         append_row(run / "eval" / "metrics.jsonl", row)
     return run
@@ -67,10 +97,32 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "<td>5.00</td><td>7.00</td>" in page  # the newest snapshots', side by side
     with Path(said["csv"]).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 6  # three snapshots, all faces and one class each
-    blue = [row for row in rows if row["class"] == "blue"]
+    # Of each of three snapshots: a network's all faces and one class; the classifier's mean, one
+    # attribute, one class.
+    assert len(rows) == 15
+    by_network = [row for row in rows if row["network"] == "lite2"]
+    blue = [row for row in by_network if row["class"] == "blue"]
     assert [float(row["frechet_ratio"]) for row in blue] == [10.0, 6.0, 8.0]
-    assert [float(row["minutes"]) for row in rows if not row["class"]] == [10.0, 20.0, 20.0]
+    everything = [row for row in by_network if not row["class"]]
+    assert [float(row["minutes"]) for row in everything] == [10.0, 20.0, 20.0]
+    check_values(everything[0], rows[2:5])
+
+
+def check_values(everything: dict[str, str], classifier: list[dict[str, str]]) -> None:
+    """Every number of the first snapshot with its interval; what the classifier read of it."""
+    first = network(9.0, 0.4)
+    for name in ("frechet_ratio", "kernel", "precision", "recall", "density", "coverage", "clean"):
+        for end, key in (("", "drawn"), ("_low", "low"), ("_high", "high")):
+            assert float(everything[f"{name}{end}"]) == pytest.approx(first[name][key])
+    assert everything["accuracy"] == ""
+    assert {row["network"] for row in classifier} == {"classifier"}
+    mean, hair, blue = classifier
+    assert (mean["group"], hair["group"], hair["class"]) == ("", "hair_color", "")
+    assert float(mean["accuracy_ratio"]) == pytest.approx(0.4 / 0.9)
+    found = [float(hair[name]) for name in ("accuracy", "accuracy_low", "accuracy_high")]
+    assert found == pytest.approx([0.4, 0.35, 0.44])
+    assert (hair["accuracy_real"], blue["accuracy"], blue["class"]) == ("0.9", "0.7", "blue")
+    assert hair["frechet_ratio"] == ""
 
 
 def test_ticks_are_round() -> None:
