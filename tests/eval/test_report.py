@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,23 @@ import torch
 from PIL import Image
 
 from acgan.nets import build_generator
+from acgan.nets.realness import RealnessInfo, realness_path
 from acgan.nets.snapshot import save_snapshot
 from avatar_common.disk.faces import FACE_COLUMNS, read_face_set
 from avatar_common.disk.files import write_csv, write_json
+from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.disk.scores import read_rows
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
 from eval.classifier import ClassifierSettings
 from eval.compare import compare
-from eval.measure import rows_in_turn
+from eval.measure import measure, rows_in_turn
+from eval.metrics import best_of
 from eval.metrics.control import Control, Smoothness
 from eval.metrics.inception import inception_network
 from eval.options import ClassifierOptions, CompareOptions, ReportOptions, WatchOptions
 from eval.report import report
+from eval.student import Student, to_onnx
 from eval.trained_classifier import train_only
 from eval.watch import watch
 from tests.eval.toy_faces import VOCABULARY, draw_toys
@@ -156,6 +162,23 @@ def check_summary(content: dict[str, Any]) -> None:
     assert found["ms_ssim"] == content["ms_ssim"]["fake"]
     assert found["ms_ssim_within"] == content["ms_ssim"]["class_of"]
     assert all(value is not None for value in found.values())
+
+
+def test_a_full_report_chooses_by_the_classifier_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `generate` does in the same workspace: the kept draws name both networks' files."""
+    make_workspace(tmp_path)
+    (snapshot,) = tmp_path.glob("runs/*/snapshots/*.json")
+    info = RealnessInfo(16, read_snapshot_info(snapshot).weights_sha256, "toys", "p", "f" * 64, 0.5)
+    realness_path(snapshot).write_bytes(to_onnx(Student(16).eval(), 0.0, info))
+    monkeypatch.setattr("eval.report.measure", partial(measure, metrics=[best_of.METRIC]))
+    found = run_report(tmp_path, capsys, depth="full")["best_of"]
+    assert found["n"] == 120
+    (kept,) = tmp_path.glob("data/faces/toys/eval-cache/best-of-*")
+    (classifier,) = tmp_path.glob("data/faces/toys/classifier-*.pt2")
+    for path in (classifier, realness_path(snapshot)):
+        assert hashlib.sha256(path.read_bytes()).hexdigest()[:16] in kept.name
 
 
 def test_two_reports_give_the_same_numbers(
