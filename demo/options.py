@@ -24,6 +24,9 @@ class DemoOptions(CommonOptions):
     kimg: float = 32.0
     """Training length, in thousands of pictures shown to the discriminator."""
 
+    minutes: float = 9.0
+    """Training ends after this time at the latest, on a busy machine with fewer pictures."""
+
     seed: int = 0
     """Seed of the characters and of the training."""
 

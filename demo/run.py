@@ -135,7 +135,8 @@ def stages_of(options: DemoOptions, port: int) -> list[Stage]:
         ),
         stage(
             "Train an ACGAN",
-            *("acgan", "train", "--kimg", f"{options.kimg:g}", "--seed", str(options.seed)),
+            *("acgan", "train", "--kimg", f"{options.kimg:g}"),
+            *("--minutes", f"{options.minutes:g}", "--seed", str(options.seed)),
             # So short a run learns eye colours only when they weigh more than by default.
             *("--class-weight-g", "0.2"),
             *shuffled,
@@ -215,6 +216,8 @@ def _check(options: DemoOptions) -> None:
         raise UserError("a crowd has at least 100 pictures", where="--pictures")
     if not options.kimg > 0:
         raise UserError("training needs more than 0 kimg", where="--kimg")
+    if not options.minutes > 0:
+        raise UserError("training needs more than 0 minutes", where="--minutes")
 
 
 def _free_port() -> int:
