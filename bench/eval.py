@@ -6,6 +6,7 @@ import logging
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,20 @@ def run(options: EvalOptions) -> None:
 def measured(
     options: EvalOptions, reals: Reals, unseen: Pool, other: Pool, cache: Path
 ) -> dict[str, Any]:
-    """The timed full report with its classifier, every planted failure, and the ladder."""
+    """The timed full report with its classifier, every planted failure, and the ladder.
+
+    Where there are fewer unseen faces than the timed report draws, the verdicts on reals come from
+    a second report that draws no more than there are.
+    """
     started = time.monotonic()
     classifier = obtain_classifier(reals, cache, device=torch.device("cpu"), quiet=options.quiet)
     material = make_material(reals, unseen, classifier, other)
     timed = Plan(options.timed_count or options.count, options.seed, "full")
     on_reals = verdicts_on(real_faces(material), reals, classifier, timed)
     seconds = time.monotonic() - started
+    if timed.count > len(unseen.labels):  # the same face drawn again and again lacks variety
+        each_once = replace(timed, count=min(options.count, len(unseen.labels)))
+        on_reals = verdicts_on(real_faces(material), reals, classifier, each_once)
     planted, found = {}, {}
     plan = Plan(options.count, options.seed, "quick")
     with progress("planted failures", len(PLANTED), quiet=options.quiet) as advance:
