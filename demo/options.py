@@ -24,7 +24,7 @@ class DemoOptions(CommonOptions):
     kimg: float = 32.0
     """Training length, in thousands of pictures shown to the discriminator."""
 
-    minutes: float = 9.0
+    minutes: float = 10.5
     """Training ends after this time at the latest, on a busy machine with fewer pictures."""
 
     seed: int = 0
