@@ -210,10 +210,10 @@ class TrainOptions(CommonOptions):
     """Pictures per update; 32 on a CPU, the preset's on a GPU."""
 
     tutorial: bool = True
-    """Measure the tutorial's loop, beside ours with the same net, as well."""
+    """The tutorial's loop beside ours with the same net; --no-tutorial leaves it out."""
 
     contended: bool = True
-    """On a CPU: measure beside busy processes and a file search as well."""
+    """On a CPU, speed beside busy processes and a file search; --no-contended leaves it out."""
 
     presets: tuple[str, ...] = ()
     """Only these presets; default on a CPU: small, acgan and dcgan."""
