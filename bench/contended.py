@@ -16,6 +16,8 @@ from statistics import median
 
 import torch
 
+from acgan.training.presets import Precision
+
 ROUNDS = 3
 BY_HAND = {"GOMP_SPINCOUNT": "0"}
 SPINNING = {"GOMP_SPINCOUNT": "300000"}  # what libgomp does where nothing is said
@@ -34,11 +36,14 @@ SEARCH = (
 )
 
 
-def measure_contended(preset: str, batch: int, seconds: float) -> dict[str, float]:
+def measure_contended(
+    preset: str, batch: int, seconds: float, precision: Precision
+) -> dict[str, float]:
     """Images/s of each way to wait beside the neighbours, and of ours alone; medians in turns."""
     with ExitStack() as stack:
         workers = {
-            way: stack.enter_context(worker(preset, batch, extra)) for way, extra in WAYS.items()
+            way: stack.enter_context(worker(preset, batch, precision, extra))
+            for way, extra in WAYS.items()
         }
         speeds: dict[str, list[float]] = {name: [] for name in ("alone", *WAYS)}
         for _ in range(ROUNDS):
@@ -70,12 +75,14 @@ def neighbours() -> Iterator[None]:
 
 
 @contextmanager
-def worker(preset: str, batch: int, extra: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+def worker(
+    preset: str, batch: int, precision: Precision, extra: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
     """A process that measures a preset's updates each time it is asked."""
     code = (
         "import avatar_common.commands\n"  # as every command does before anything else
         "from bench.contended import answer; "
-        f"answer({preset!r}, {batch}, {threads()}, adapt={not extra})"
+        f"answer({preset!r}, {batch}, {precision!r}, {threads()}, adapt={not extra})"
     )
     inherited = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"}
     process = subprocess.Popen(
@@ -110,12 +117,12 @@ def ask(process: subprocess.Popen[str], seconds: float) -> float:
     return float(process.stdout.readline())
 
 
-def answer(preset: str, batch: int, count: int, *, adapt: bool) -> None:
+def answer(preset: str, batch: int, precision: Precision, count: int, *, adapt: bool) -> None:
     """The worker: read seconds, measure, print images/s, until its input ends."""
     from bench.train import images_per_s, our_updates
 
     torch.set_num_threads(count)
     device = torch.device("cpu")
-    updates = our_updates(preset, 64, device, batch, adapt=adapt)
+    updates = our_updates(preset, 64, device, batch, precision, adapt=adapt)
     for line in sys.stdin:
         print(images_per_s(updates, batch, float(line), device), flush=True)  # noqa: T201

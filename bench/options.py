@@ -201,7 +201,7 @@ class TrainOptions(CommonOptions):
     """CPU threads; default: all cores."""
 
     precision: Precision = "auto"
-    """Of ours; the tutorial's loop is float32 always."""
+    """Of ours; auto: as each preset has it. The tutorial's loop is float32 always."""
 
     seconds: float | None = None
     """Time for each measurement; 5 on a CPU, 15 on a GPU."""

@@ -23,7 +23,7 @@ from acgan.training.cost import measure_cost, synthetic_plan
 from acgan.training.feed import Feed
 from acgan.training.parallel import World
 from acgan.training.precision import computes_in_bf16
-from acgan.training.presets import PRESETS
+from acgan.training.presets import PRESETS, Precision
 from acgan.training.state import build_nets
 from acgan.training.step import Step
 from acgan.training.threads import ThreadChoice
@@ -53,7 +53,7 @@ def run(options: TrainOptions) -> None:
         return
     seconds = options.seconds or (15.0 if on_gpu else 5.0)
     batch = options.batch or (256 if on_gpu else 32)
-    sizes = {name: options.batch or (PRESETS[name].batch if on_gpu else 32) for name in names}
+    batches = {name: options.batch or (PRESETS[name].batch if on_gpu else 32) for name in names}
     rounds = ROUNDS if options.tutorial else 0
     with progress("measurements", total=1 + rounds + len(names), quiet=options.quiet) as advance:
         bf16 = computes_in_bf16(options.precision, device)
@@ -61,21 +61,19 @@ def run(options: TrainOptions) -> None:
         advance(1, note=f"{ceiling:.3g} TFLOP/s in matrix products")
         pairs = []
         for _ in range(rounds):
-            pairs.append(beside_the_tutorial(device, batch, seconds, bf16=bf16))
+            pairs.append(beside_the_tutorial(device, batch, seconds, options.precision))
             advance(1, note="tutorial loop {:.1f}, ours {:.1f} images/s".format(*pairs[-1]))
         presets = {}
         for name in names:
-            speed = images_per_s(
-                our_updates(name, PRESETS[name].native_size, device, sizes[name], bf16=bf16),
-                sizes[name],
-                seconds,
-                device,
+            updates = our_updates(
+                *(name, PRESETS[name].native_size, device, batches[name], options.precision)
             )
-            presets[name] = beside_the_ceiling(name, sizes[name], speed, ceiling)
+            speed = images_per_s(updates, batches[name], seconds, device)
+            presets[name] = beside_the_ceiling(name, batches[name], speed, ceiling)
             advance(1, note=f"{name} {presets[name]['images_per_s']:.1f} images/s")
         contended = {}
         if options.contended and not on_gpu:
-            contended["contended"] = measure_contended(names[0], batch, seconds)
+            contended["contended"] = measure_contended(names[0], batch, seconds, options.precision)
     compared = (
         {
             "tutorial_images_per_s": round(median(tutorial for tutorial, _ in pairs), 1),
@@ -100,11 +98,11 @@ def run(options: TrainOptions) -> None:
 
 
 def beside_the_tutorial(
-    device: torch.device, batch: int, seconds: float, *, bf16: bool
+    device: torch.device, batch: int, seconds: float, precision: Precision
 ) -> tuple[float, float]:
     """Images/s of the tutorial loop and of ours, one after the other: machines vary over time."""
     tutorial = images_per_s(tutorial_updates(device, batch), batch, seconds / 2, device)
-    updates = our_updates("dcgan", TUTORIAL_SIZE, device, batch, bf16=bf16)
+    updates = our_updates("dcgan", TUTORIAL_SIZE, device, batch, precision)
     ours = images_per_s(updates, batch, seconds / 2, device)
     return tutorial, ours
 
@@ -165,16 +163,17 @@ def our_updates(
     size: int,
     device: torch.device,
     batch: int,
+    precision: Precision = "auto",
     *,
-    bf16: bool | None = None,
     adapt: bool = False,
 ) -> Iterator[None]:
     """Our updates of a preset on random pictures that lie on the device, as training makes them.
 
-    `bf16`: None is what the preset decides. `adapt`: with as many threads as the clock says, else
-    with all.
+    `precision`: "auto" leaves it to the preset. `adapt`: with as many threads as the clock says,
+    else with all.
     """
     plan = synthetic_plan(name, size, batch=batch)  # type: ignore[arg-type]
+    bf16 = None if precision == "auto" else computes_in_bf16(precision, device)
     step = Step(plan, build_nets(plan, device), device, World(), bf16=bf16)
     threads = ThreadChoice(torch.get_num_threads() if adapt else 1)
     feed = Feed(plan.faces, device, np.ones(len(plan.faces)))

@@ -17,7 +17,7 @@ from eval.distance import (
     kernel_distance_of_subsets,
     leading_directions,
 )
-from eval.intervals import Value, around, bootstrap, of_mean
+from eval.intervals import Value, around, between, bootstrap, of_mean
 from eval.metric import Case
 from eval.neighbours import NEAREST_K, mean_nearest, memberships, real_halves
 from eval.networks import Features, Network
@@ -205,11 +205,11 @@ def carried(ratio: float, count: int) -> float:
 
 def ratio_and_clean(crowd: Features, halves: Halves) -> dict[str, float]:
     """The two numbers that a verdict rests on, of any crowd against two halves of the reals."""
-    limit = np.quantile(mean_nearest(halves.second, halves.first), CLEAN_QUANTILE)
     base = max(frechet_distance(halves.second, halves.first), 1e-12)
+    own = mean_nearest(halves.second, halves.first)
     return {
         "frechet_ratio": frechet_distance(crowd, halves.first) / base,
-        "clean": float((mean_nearest(crowd, halves.first) <= limit).mean()),
+        "clean": clean_share(mean_nearest(crowd, halves.first), own),
         "jpeg_quality": JPEG_QUALITY,
     }
 
@@ -273,16 +273,21 @@ def clean_value(
     to_reals: npt.NDArray[np.float64], own: npt.NDArray[np.float64], seed: int
 ) -> Value:
     """The share within the reals' 95% quantile; fakes and reals are resampled for the interval."""
+    low, high = between(resampled_clean(to_reals, own, seed))
+    return Value(clean_share(to_reals, own), low, high, clean_share(own, own))
 
-    def statistic(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> float:
-        return float((to_reals[a] <= np.quantile(own[b], CLEAN_QUANTILE)).mean())
 
-    found = bootstrap((len(to_reals), len(own)), statistic, seed)
-    limit = np.quantile(own, CLEAN_QUANTILE)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return Value(
-        float((to_reals <= limit).mean()), float(low), float(high), float((own <= limit).mean())
-    )
+def clean_share(to_reals: npt.NDArray[np.float64], own: npt.NDArray[np.float64]) -> float:
+    """The share of distances [N] within the quantile of the reals' own [M]."""
+    return float((to_reals <= np.quantile(own, CLEAN_QUANTILE)).mean())
+
+
+def resampled_clean(
+    to_reals: npt.NDArray[np.float64], own: npt.NDArray[np.float64], seed: int
+) -> npt.NDArray[np.float64]:
+    """`clean_share` on resampled rows of both; a seed resamples equal counts alike."""
+    sizes = (len(to_reals), len(own))
+    return bootstrap(sizes, lambda a, b: clean_share(to_reals[a], own[b]), seed)
 
 
 def by_class(

@@ -34,11 +34,16 @@ class Reader:
 
     def __init__(self, path: Path, info: SnapshotInfo) -> None:
         program, self.notes = load_classifier(path)
-        self.file_hash = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        self._path = path
         self._net: Callable[..., Any] = program.module()
         self.columns = _columns(
             Vocabulary.from_json(self.notes["vocabulary"], str(path)), info.vocabulary
         )
+
+    @property
+    def file_hash(self) -> str:
+        """Names the file, as a realness net's `file_hash` does."""
+        return hashlib.sha256(self._path.read_bytes()).hexdigest()[:16]
 
     @torch.inference_mode()
     def read(

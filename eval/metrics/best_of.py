@@ -8,7 +8,6 @@ cleaner that is. Accuracy is not reported: the classifier that would measure it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,10 +25,11 @@ from eval.metric import Case, Metric, Result
 from eval.metrics.outside import allowed_networks
 from eval.neighbours import mean_nearest, memberships, real_halves
 from eval.network_scores import (
-    CLEAN_QUANTILE,
     TITLES,
     Halves,
     around_ratio,
+    clean_share,
+    resampled_clean,
     resampled_log_ratios,
 )
 from eval.networks import Features
@@ -225,16 +225,8 @@ def pair_of_clean(raw: Features, best: Features, halves: Halves, seed: int) -> P
     """The shares within the reals' 95% quantile; faces and reals are resampled."""
     own = mean_nearest(halves.second, halves.first)
     to_reals = [mean_nearest(crowd, halves.first) for crowd in (raw, best)]
-    everything = np.arange(len(raw)), np.arange(len(own))
-
-    def share(distances: npt.NDArray[np.float64]) -> Callable[..., float]:
-        def statistic(rows: npt.NDArray[np.int64], reals: npt.NDArray[np.int64]) -> float:
-            return float((distances[rows] <= np.quantile(own[reals], CLEAN_QUANTILE)).mean())
-
-        return statistic
-
-    values = [share(distances)(*everything) for distances in to_reals]
-    found = [bootstrap((len(raw), len(own)), share(distances), seed) for distances in to_reals]
+    values = [clean_share(distances, own) for distances in to_reals]
+    found = [resampled_clean(distances, own, seed) for distances in to_reals]
     return _paired(values[0], values[1], found[0], found[1])
 
 
