@@ -13,12 +13,17 @@ from acgan.drawing.options import (
 )
 from acgan.drawing.request import fold_attributes
 from acgan.serving.options import ServeOptions
-from acgan.training.options import TrainOptions
+from acgan.training.options import TrainOptions, TruncateOptions
 from avatar_common.commands import Command, main
 
 COMMANDS = {
     "train": Command(
         TrainOptions, "acgan.training.train:run", "Train a generator on a face set.", resumes=True
+    ),
+    "truncate": Command(
+        TruncateOptions,
+        "acgan.training.truncate:run",
+        "Move latents to where a generator draws well.",
     ),
     "generate": Command(GenerateOptions, "acgan.drawing.generate:run", "Draw avatars to order."),
     "vary": Command(

@@ -16,6 +16,7 @@ from acgan.nets import build_encoder
 from acgan.nets.helper import Maps, perceptual_distance
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from acgan.nets.snapshot import Snapshot, load_training_nets, training_path
+from acgan.nets.truncation import Truncated
 from avatar_common.disk.classifiers import find_classifier
 from avatar_common.errors import UserError
 
@@ -97,6 +98,8 @@ class Finder:
         uniform = self.snapshot.info.extra.get("z_distribution") == "uniform"
         with torch.no_grad():
             z, wanted = self.encoder(images)[0], self.features(images)
+            if isinstance(self.snapshot.generator, Truncated):
+                z = self.snapshot.generator.truncation.inverse(z)
         z = z.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([z], RATE, BETAS)
         for step in range(steps):

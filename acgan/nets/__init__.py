@@ -12,6 +12,7 @@ from acgan.nets.encoder import Encoder
 from acgan.nets.modern import ModernDiscriminator, ModernGenerator
 from acgan.nets.small import SmallDiscriminator, SmallGenerator
 from acgan.nets.srresnet import SrresnetDiscriminator, SrresnetGenerator
+from acgan.nets.truncation import Truncated, Truncation
 
 GENERATORS: dict[str, Callable[..., nn.Module]] = {
     "dcgan": DcganGenerator,
@@ -30,10 +31,15 @@ DISCRIMINATORS: dict[str, Callable[..., nn.Module]] = {
 def build_generator(architecture: Mapping[str, Any]) -> nn.Module:
     """A generator from its description: `kind`, `image_size`, `z_dim`, `sizes` and the widths.
 
-    Called as `generator(z float32 [N,z_dim], labels int64 [N,A]) -> [N,3,S,S]` in -1..1.
+    Called as `generator(z float32 [N,z_dim], labels int64 [N,A]) -> [N,3,S,S]` in -1..1. With a
+    `truncation`, its width, the generator stands behind one.
     """
     settings = dict(architecture)
-    return GENERATORS[settings.pop("kind")](**settings)
+    width = settings.pop("truncation", None)
+    generator = GENERATORS[settings.pop("kind")](**settings)
+    if width is None:
+        return generator
+    return Truncated(generator, Truncation(settings["z_dim"], width))
 
 
 def build_discriminator(architecture: Mapping[str, Any]) -> nn.Module:

@@ -108,3 +108,25 @@ class TrainOptions(DeviceOptions):
 
     checkpoint_interval_s: float = 60.0
     """Save the state at least this often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruncateOptions(DeviceOptions):
+    snapshot: Path | None = None
+    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
+    newest in the workspace, else the first that ships."""
+
+    data: Path | None = None
+    """The face set's folder; default: the one that the snapshot was trained on."""
+
+    keep: float = 0.75
+    """Move as far as leaves this share of the draws' recall, in the frozen network's features."""
+
+    draws: int = 8000
+    """How many draws to learn from."""
+
+    seed: int = 0
+    """Fixes the draws and the training."""
+
+    out: Path | None = None
+    """The snapshot to write; default: NAME_truncated.json beside the snapshot."""

@@ -183,7 +183,7 @@ def like_source(settings: Preset, source: SnapshotInfo) -> Preset:
     """The preset with the widths of the source's generator, or its weights would not fit."""
     if source.architecture.get("kind") != settings.nets:
         return settings
-    ours = {"kind", "image_size", "z_dim", "sizes", "width"}
+    ours = {"kind", "image_size", "z_dim", "sizes", "width", "truncation"}
     generator = {name: value for name, value in source.architecture.items() if name not in ours}
     return replace(settings, generator=generator, z_dim=source.z_dim)
 

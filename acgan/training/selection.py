@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import interpolate
 
-from acgan.dataset import Faces
+from acgan.dataset import Faces, PackedRows
 from acgan.nets.pretrained import EfficientNetLite
 
 BATCH = 64
@@ -20,7 +21,7 @@ def densest(faces: Faces, features: EfficientNetLite, share: float) -> npt.NDArr
     the oddest examples. Ranked by Mahalanobis distance in the means of the last map, and within
     each class of the first attribute, or rare colours would go.
     """
-    found = describe(faces, features)
+    found = describe(faces.images, features)
     centred = found - found.mean(0)
     covariance = centred.T @ centred / len(found)
     covariance += SHRINKAGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
@@ -35,11 +36,19 @@ def densest(faces: Faces, features: EfficientNetLite, share: float) -> npt.NDArr
 
 
 @torch.inference_mode()
-def describe(faces: Faces, features: EfficientNetLite) -> npt.NDArray[np.float64]:
-    """Means of the last wanted map, float64 [N, channels], of every face."""
+def describe(
+    pictures: npt.NDArray[np.uint8] | PackedRows, features: EfficientNetLite, least_side: int = 0
+) -> npt.NDArray[np.float64]:
+    """Means of the last wanted map, float64 [N, channels], of pictures uint8 [N,3,S,S].
+
+    Those smaller than `least_side` are enlarged first.
+    """
     device = next(features.parameters()).device
     found = []
-    for start in range(0, len(faces), BATCH):
-        pictures = torch.from_numpy(np.asarray(faces.images[start : start + BATCH])).to(device)
-        found.append(features(pictures.float() / 127.5 - 1)[-1].mean((2, 3)).double().cpu())
+    for start in range(0, len(pictures), BATCH):
+        batch = torch.from_numpy(np.asarray(pictures[start : start + BATCH])).to(device).float()
+        if batch.shape[-1] < least_side:
+            batch = interpolate(batch, least_side, mode="bicubic", antialias=True).clamp(0, 255)
+        batch = (batch / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        found.append(features(batch)[-1].mean((2, 3)).double().cpu())
     return torch.cat(found).numpy()

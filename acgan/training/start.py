@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from acgan.nets.snapshot import load_snapshot, load_training_nets
+from acgan.nets.truncation import untruncated
 from acgan.training.checkpoint import load_newest_checkpoint
 from acgan.training.plan import Plan, find_source
 from acgan.training.state import Nets
@@ -42,7 +43,7 @@ def open_source(name: str, workspace: Path) -> Source:
     state = load_newest_checkpoint(RunFolder(Path(name)).checkpoint_folder)
     if state is not None:
         return Source(Path(name), info, state["nets"])
-    generator = load_snapshot(path).generator.state_dict()
+    generator = untruncated(load_snapshot(path).generator).state_dict()
     return Source(path, info, {"generator": generator, **load_training_nets(path)})
 
 

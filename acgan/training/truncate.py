@@ -1,0 +1,268 @@
+"""`acgan truncate`: learn to move latents to where a finished generator draws well.
+
+A generator draws badly for some latents, and which ones can be told from the latent alone. So three
+things are learnt, in this order:
+
+1. how far draws are from real faces: the mean distance to the 5 nearest, in a frozen network;
+2. a critic that predicts this from latent and labels, without drawing (as latent rejection
+   sampling does, 2110.09803);
+3. a `Truncation` that moves latents down the critic's slope, and no farther than pays: it minimises
+   the prediction plus `weight` times the squared length of the move (the transport cost of
+   1910.06832, there paid for pictures).
+
+The smaller the weight, the cleaner the faces and the less they vary, as with the truncation trick
+(1809.11096). So the smallest weight is taken that keeps a given share of the recall.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
+
+from acgan.dataset import Faces, load_faces
+from acgan.devices import choose_device
+from acgan.drawing.snapshots import find_snapshot
+from acgan.nets.blocks import LabelEmbedding
+from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
+from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
+from acgan.nets.truncation import Truncated, Truncation
+from acgan.training.options import TruncateOptions
+from acgan.training.selection import describe
+from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
+from avatar_common.disk.faces import find_face_set
+from avatar_common.disk.files import write_bytes
+from avatar_common.disk.runs import SnapshotInfo
+from avatar_common.disk.workspace import Workspace
+from avatar_common.errors import UserError
+
+NETWORK: Literal["efficientnet-lite0"] = "efficientnet-lite0"
+LAST_STAGE, LEAST_SIDE = 6, 96
+NEAREST = 5
+MOST_REALS = 4000
+CHECKED = 1500
+WIDTH = 128  # of the truncation
+CRITIC_WIDTH, LABEL_DIM, DROPOUT = 256, 32, 0.2
+CRITIC_EPOCHS, CRITIC_BATCH, CRITIC_RATE, WEIGHT_DECAY = 25, 128, 2e-3, 0.1
+STEPS, BATCH, RATE = 2000, 256, 2e-3
+WEIGHTS = (0.05, 1.6)  # of the move's squared length: the least and the most that are tried
+HALVINGS = 5
+DRAW_SEED = 8_000_000  # no recipe's and no report's draws
+
+Features = npt.NDArray[np.float64]
+Advance = Callable[..., None]
+
+
+class LatentCritic(nn.Module):
+    """Latents [N,Z] and labels int64 [N,A] -> how far from real faces their drawings are, [N]."""
+
+    def __init__(self, z_dim: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.embed = LabelEmbedding(sizes, LABEL_DIM) if sizes else None
+        layers: list[nn.Module] = []
+        width = z_dim + (LABEL_DIM if sizes else 0)
+        for _ in range(2):
+            layers += [nn.Linear(width, CRITIC_WIDTH), nn.SiLU(), nn.Dropout(DROPOUT)]
+            width = CRITIC_WIDTH
+        self.body = nn.Sequential(*layers, nn.Linear(width, 1))
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        """The log of the distance, standardised."""
+        given = z if self.embed is None else torch.cat([z, self.embed(labels)], dim=1)
+        distances: Tensor = self.body(given)
+        return distances.squeeze(1)
+
+
+def run(options: TruncateOptions) -> None:
+    """Fit it and write the new snapshot; the last line on stdout is one JSON object."""
+    if not 0 < options.keep <= 1:
+        raise UserError("--keep must be above 0, at most 1")
+    if options.draws < 10 * NEAREST:
+        raise UserError(f"--draws must be at least {10 * NEAREST}")
+    path = find_snapshot(options.snapshot, options.workspace)
+    device = choose_device(options.device, options.threads)
+    snapshot = load_snapshot(path, device)
+    if isinstance(snapshot.generator, Truncated):
+        raise UserError("this snapshot is truncated already", where=str(path))
+    if snapshot.info.extra.get("z_distribution", "normal") != "normal":
+        raise UserError("its latents are uniform: only normal ones can be moved", where=str(path))
+    data = options.data or faces_of(snapshot.info, options.workspace)
+    out = options.out or path.with_name(f"{path.stem}_truncated.json")
+    if options.dry_run:
+        explain_dry_run(
+            options, [f"learn from {options.draws} draws of {path}, and {data}", f"write {out}"]
+        )
+        return
+    snapshot.generator.to(memory_format=torch.channels_last)
+    faces = load_faces(data, "train", image_size=snapshot.info.image_size)
+    with progress("truncate", 4 + HALVINGS, quiet=options.quiet) as advance:
+        truncation, found = fit_truncation(snapshot, faces, options, advance)
+    write_truncated(out, snapshot, truncation, found)
+    emit_json({"snapshot": str(out), "from": str(path), **found})
+    next_step("python -m acgan generate --best-of 1, or python -m eval report")
+
+
+def faces_of(info: SnapshotInfo, workspace: Path) -> Path:
+    """The face set that a snapshot was trained on. Raises `UserError` when it is not here."""
+    folder = Workspace(workspace).faces
+    found = find_face_set(folder, info.dataset_id)
+    if found is None:
+        raise UserError(
+            "the face set that the snapshot was trained on is not here",
+            where=str(folder),
+            hint="name one with --data",
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Draws and tells how they compare with real faces, in the features of a frozen network."""
+
+    snapshot: Snapshot
+    network: EfficientNetLite
+    reals: Features
+    rows: Tensor
+    """Label rows int64 [R,A] to ask for."""
+
+    def asked(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents [count,Z] and labels [count,A], on the CPU."""
+        z = torch.randn(count, self.snapshot.info.z_dim, generator=random)
+        return z, self.rows[torch.randint(len(self.rows), (count,), generator=random)]
+
+    def features(self, z: Tensor, labels: Tensor) -> Features:
+        """What the network sees in the drawings."""
+        pictures = self.snapshot.draw(z, labels).numpy()
+        return describe(pictures, self.network, LEAST_SIDE)
+
+    def distance(self, features: Features) -> Tensor:
+        """The log of the mean distance to the nearest reals, float32 [N]."""
+        nearest = np.partition(_distances(features, self.reals), NEAREST, axis=1)[:, :NEAREST]
+        return torch.from_numpy(np.log(nearest.mean(axis=1) + 1e-9)).float()
+
+    def recall(self, features: Features) -> float:
+        """The share of reals that lie in a draw's ball, which reaches to its 5th nearest draw."""
+        among = _distances(features, features)
+        np.fill_diagonal(among, np.inf)
+        radii = np.partition(among, NEAREST - 1, axis=1)[:, NEAREST - 1]
+        inside = _distances(self.reals, features) < radii[None]
+        return float(inside.any(axis=1).mean())
+
+
+def fit_truncation(
+    snapshot: Snapshot, faces: Faces, options: TruncateOptions, advance: Advance
+) -> tuple[Truncation, dict[str, Any]]:
+    """The truncation, and what is known of it."""
+    device, random = snapshot.device, torch.Generator().manual_seed(DRAW_SEED + options.seed)
+    network = load_efficientnet_lite(NETWORK, (LAST_STAGE,)).to(device)
+    chosen = torch.randperm(len(faces), generator=random)[:MOST_REALS].sort().values.numpy()
+    reals = describe(faces.images[chosen], network, LEAST_SIDE)
+    groups = len(snapshot.info.vocabulary)
+    rows = torch.tensor(snapshot.info.label_rows or [[-1] * groups], dtype=torch.int64)
+    judge = Judge(snapshot, network, reals, rows)
+    advance()
+
+    z, labels = judge.asked(options.draws, random)
+    distances = judge.distance(judge.features(z, labels))
+    advance()
+    with torch.random.fork_rng():
+        torch.manual_seed(options.seed)
+        critic, correlation = fit_critic(judge, z, labels, distances)
+        advance()
+
+        check_z, check_labels = judge.asked(CHECKED, random)
+        before = judge.recall(judge.features(check_z, check_labels))
+        advance()
+        least, most = WEIGHTS
+        best, kept, weight = Truncation(snapshot.info.z_dim, WIDTH), before, float("inf")
+        for _ in range(HALVINGS):  # of the range, in which the weight counts by its logarithm
+            tried = (least * most) ** 0.5
+            truncation = fit_moves(critic, judge, tried, random)
+            recall = judge.recall(judge.features(truncation(check_z), check_labels))
+            if recall >= options.keep * before:
+                best, kept, weight, most = truncation, recall, tried, tried
+            else:
+                least = tried
+            advance(note=f"weight {tried:.2f}, recall {recall:.2f} of {before:.2f}")
+    moved = (best(check_z) - check_z).norm(dim=1).mean().item()
+    return best, {
+        "recall": round(kept, 4),
+        "recall_before": round(before, 4),
+        "critic_correlation": round(correlation, 4),
+        "weight": round(weight, 4) if np.isfinite(weight) else None,
+        "mean_move": round(moved, 3),
+        "draws": options.draws,
+        "network_sha256": network.sha256,
+    }
+
+
+def fit_critic(
+    judge: Judge, z: Tensor, labels: Tensor, distances: Tensor
+) -> tuple[LatentCritic, float]:
+    """Least squares on nine in ten draws; also the correlation on the others."""
+    info = judge.snapshot.info
+    critic = LatentCritic(info.z_dim, info.vocabulary.sizes if labels.shape[1] else ())
+    target = (distances - distances.mean()) / (distances.std() + 1e-6)
+    cut = len(z) * 9 // 10
+    steps = CRITIC_EPOCHS * -(-cut // CRITIC_BATCH)
+    optimizer = AdamW(critic.parameters(), CRITIC_RATE, weight_decay=WEIGHT_DECAY)
+    schedule = OneCycleLR(optimizer, CRITIC_RATE, total_steps=steps)
+    for _ in range(CRITIC_EPOCHS):
+        for part in torch.randperm(cut).split(CRITIC_BATCH):
+            loss = (critic(z[part], labels[part]) - target[part]).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    critic.eval().requires_grad_(False)
+    guess = critic(z[cut:], labels[cut:])
+    return critic, float(torch.corrcoef(torch.stack([guess, target[cut:]]))[0, 1])
+
+
+def fit_moves(
+    critic: LatentCritic, judge: Judge, weight: float, random: torch.Generator
+) -> Truncation:
+    """The truncation whose moves lower the critic's distance by more than they cost."""
+    truncation = Truncation(judge.snapshot.info.z_dim, WIDTH)
+    optimizer = Adam(truncation.parameters(), RATE)
+    schedule = CosineAnnealingLR(optimizer, STEPS)
+    for _ in range(STEPS):
+        z, labels = judge.asked(BATCH, random)
+        moved = truncation(z)
+        cost = (moved - z).square().sum(dim=1)
+        loss = (critic(moved, labels) + weight * cost).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return truncation.eval().requires_grad_(False)
+
+
+def write_truncated(
+    out: Path, snapshot: Snapshot, truncation: Truncation, found: dict[str, Any]
+) -> None:
+    """The new snapshot, and beside it the nets that trained the old one."""
+    info = {
+        field.name: getattr(snapshot.info, field.name)
+        for field in fields(SnapshotInfo)
+        if field.name != "weights_sha256"
+    }
+    info["architecture"] = snapshot.info.architecture | {"truncation": WIDTH}
+    info["extra"] = snapshot.info.extra | {"truncation": found}
+    trained = training_path(snapshot.path)
+    if trained.is_file():
+        write_bytes(training_path(out), trained.read_bytes())
+    save_snapshot(out, Truncated(snapshot.generator.cpu(), truncation), info)
+
+
+def _distances(left: Features, right: Features) -> Features:
+    squares = (left**2).sum(1)[:, None] + (right**2).sum(1)[None] - 2 * left @ right.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
