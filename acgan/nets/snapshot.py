@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +136,7 @@ def save_snapshot(path: Path, generator: nn.Module, info: dict[str, Any]) -> Pat
         for name, tensor in generator.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    data = save(state, metadata={"format": "pt", "kimg": json.dumps(info["kimg"])})
+    data = save(state, metadata={"format": "pt"})  # of several entries the order is left to chance
     write_bytes(path.with_suffix(".safetensors"), data)
     description = path.with_suffix(".json")
     write_snapshot_info(

@@ -130,13 +130,6 @@ class Judge:
     snapshot: Snapshot
     network: EfficientNetLite
     reals: Features
-    rows: Tensor
-    """Label rows int64 [R,A] to ask for."""
-
-    def asked(self, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Latents [count,Z] and labels [count,A], on the CPU."""
-        z = torch.randn(count, self.snapshot.info.z_dim, generator=random)
-        return z, self.rows[torch.randint(len(self.rows), (count,), generator=random)]
 
     def features(self, z: Tensor, labels: Tensor) -> Features:
         """What the network sees in the drawings."""
@@ -165,27 +158,27 @@ def fit_truncation(
     network = load_efficientnet_lite(NETWORK, (LAST_STAGE,)).to(device)
     chosen = torch.randperm(len(faces), generator=random)[:MOST_REALS].sort().values.numpy()
     reals = describe(faces.images[chosen], network, LEAST_SIDE)
-    groups = len(snapshot.info.vocabulary)
-    rows = torch.tensor(snapshot.info.label_rows or [[-1] * groups], dtype=torch.int64)
-    judge = Judge(snapshot, network, reals, rows)
+    judge = Judge(snapshot, network, reals)
+    rows, z_dim = label_rows(snapshot.info), snapshot.info.z_dim
     advance()
 
-    z, labels = judge.asked(options.draws, random)
+    z, labels = asked(rows, z_dim, options.draws, random)
     distances = judge.distance(judge.features(z, labels))
     advance()
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
-        critic, correlation = fit_critic(judge, z, labels, distances)
+        critic = LatentCritic(z_dim, snapshot.info.vocabulary.sizes)
+        correlation = fit_critic(critic, z, labels, distances)
         advance()
 
-        check_z, check_labels = judge.asked(CHECKED, random)
+        check_z, check_labels = asked(rows, z_dim, CHECKED, random)
         before = judge.recall(judge.features(check_z, check_labels))
         advance()
         least, most = WEIGHTS
-        best, kept, weight = Truncation(snapshot.info.z_dim, WIDTH), before, float("inf")
+        best, kept, weight = Truncation(z_dim, WIDTH), before, float("inf")
         for _ in range(HALVINGS):  # of the range, in which the weight counts by its logarithm
             tried = (least * most) ** 0.5
-            truncation = fit_moves(critic, judge, tried, random)
+            truncation = fit_moves(critic, rows, z_dim, tried, random)
             recall = judge.recall(judge.features(truncation(check_z), check_labels))
             if recall >= options.keep * before:
                 best, kept, weight, most = truncation, recall, tried, tried
@@ -204,12 +197,20 @@ def fit_truncation(
     }
 
 
-def fit_critic(
-    judge: Judge, z: Tensor, labels: Tensor, distances: Tensor
-) -> tuple[LatentCritic, float]:
-    """Least squares on nine in ten draws; also the correlation on the others."""
-    info = judge.snapshot.info
-    critic = LatentCritic(info.z_dim, info.vocabulary.sizes if labels.shape[1] else ())
+def label_rows(info: SnapshotInfo) -> Tensor:
+    """Rows int64 [R,A] to ask for: those of training faces."""
+    rows = info.label_rows or [[-1] * len(info.vocabulary)]
+    return torch.tensor(rows, dtype=torch.int64)
+
+
+def asked(rows: Tensor, z_dim: int, count: int, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Latents [count,Z] and label rows [count,A], as `generate` draws them."""
+    z = torch.randn(count, z_dim, generator=random)
+    return z, rows[torch.randint(len(rows), (count,), generator=random)]
+
+
+def fit_critic(critic: LatentCritic, z: Tensor, labels: Tensor, distances: Tensor) -> float:
+    """Least squares on nine in ten draws; returns the correlation on the others."""
     target = (distances - distances.mean()) / (distances.std() + 1e-6)
     cut = len(z) * 9 // 10
     steps = CRITIC_EPOCHS * -(-cut // CRITIC_BATCH)
@@ -224,18 +225,18 @@ def fit_critic(
             schedule.step()
     critic.eval().requires_grad_(False)
     guess = critic(z[cut:], labels[cut:])
-    return critic, float(torch.corrcoef(torch.stack([guess, target[cut:]]))[0, 1])
+    return float(torch.corrcoef(torch.stack([guess, target[cut:]]))[0, 1])
 
 
 def fit_moves(
-    critic: LatentCritic, judge: Judge, weight: float, random: torch.Generator
+    critic: LatentCritic, rows: Tensor, z_dim: int, weight: float, random: torch.Generator
 ) -> Truncation:
     """The truncation whose moves lower the critic's distance by more than they cost."""
-    truncation = Truncation(judge.snapshot.info.z_dim, WIDTH)
+    truncation = Truncation(z_dim, WIDTH)
     optimizer = Adam(truncation.parameters(), RATE)
     schedule = CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):
-        z, labels = judge.asked(BATCH, random)
+        z, labels = asked(rows, z_dim, BATCH, random)
         moved = truncation(z)
         cost = (moved - z).square().sum(dim=1)
         loss = (critic(moved, labels) + weight * cost).mean()
