@@ -119,7 +119,7 @@ class TruncateOptions(DeviceOptions):
     data: Path | None = None
     """The face set's folder; default: the one that the snapshot was trained on."""
 
-    keep: float = 0.75
+    keep: float = 0.7
     """Move as far as leaves this share of the draws' recall, in the frozen network's features."""
 
     draws: int = 8000
