@@ -84,6 +84,9 @@ def training_lines(info: SnapshotInfo, config: Mapping[str, Any]) -> str:
     parts += [f"preset `{training['preset']}`"] if "preset" in training else []
     parts += [f"{info.kimg:,.1f} thousand pictures shown"]
     parts += [f"seed {training['seed']}"] if "seed" in training else []
+    if truncation := info.extra.get("truncation"):
+        kept = truncation["recall"] / max(truncation["recall_before"], 1e-9)
+        parts += [f"learnt truncation, which keeps {kept:.0%} of the recall"]
     parts += [
         f"{label} {config[key]}"
         for key, label in (("device", "on"), ("commit", "commit"))

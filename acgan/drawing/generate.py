@@ -57,7 +57,9 @@ def run(options: GenerateOptions) -> None:
     if options.dry_run:
         count = len(sheet.portraits) if sheet else len(names) or options.count
         plan = [f"draw {count * best_of} pictures with {model.name}"]
-        explain_dry_run(options, [*plan, f"write to {options.out}"])
+        if best_of > 1:
+            plan += [f"keep the best of every {best_of}"]
+        explain_dry_run(replace(options, best_of=best_of), [*plan, f"write to {options.out}"])
         return
     with progress("drawing", quiet=options.quiet) as advance:
         if names:

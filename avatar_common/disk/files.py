@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from avatar_common.errors import Unavailable, UserError
+
+_WHOLE_NUMBERS = re.compile(r"\[\n((?:\s*-?\d+,\n)*\s*-?\d+)\n\s*\]")
 
 
 @contextmanager
@@ -85,9 +88,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, schema_version: int) -> None:
-    """Write `content` with its `schema_version` first, atomically."""
-    body = {"schema_version": schema_version, **content}
-    write_text(path, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+    """Write `content` with its `schema_version` first, atomically; lists of numbers on one line."""
+    body = json.dumps({"schema_version": schema_version, **content}, indent=2, ensure_ascii=False)
+    on_one_line = _WHOLE_NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", body)
+    write_text(path, on_one_line + "\n")
 
 
 def read_json(path: Path, *, schema_version: int) -> dict[str, Any]:

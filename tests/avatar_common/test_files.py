@@ -101,3 +101,11 @@ def test_csv_errors_name_file_and_line(tmp_path: Path, data: bytes, message: str
     path.write_bytes(data)
     with pytest.raises(UserError, match=message):
         list(read_csv(path, ["x", "y"]))
+
+
+def test_lists_of_whole_numbers_are_one_line_each(tmp_path: Path) -> None:
+    content = {"rows": [[1, -2], [3]], "mixed": [1, 0.5], "empty": [], "text": ["[\n1\n]"]}
+    write_json(tmp_path / "a.json", content, schema_version=1)
+    assert "    [1, -2],\n    [3]\n" in (tmp_path / "a.json").read_text()
+    found = read_json(tmp_path / "a.json", schema_version=1)
+    assert found == {"schema_version": 1, **content}
