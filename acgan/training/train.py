@@ -85,7 +85,8 @@ def run(options: TrainOptions) -> None:
     else:
         log.info("%s is done already; --fresh or another --seed starts a new run", plan.path)
     asked = " --hair-color blue" if "hair_color" in plan.vocabulary.names else ""
-    next_step(f"python -m eval report, or python -m acgan generate{asked} --count 16")
+    draw = f"python -m acgan generate{asked} --count 16"
+    next_step(f"{draw}, python -m eval report, or python -m acgan truncate for fewer broken faces")
     emit_json(result)
 
 
