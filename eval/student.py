@@ -30,7 +30,7 @@ from eval.classifier import initialise
 from eval.drawer import draw_all
 from eval.fit import fit
 from eval.measure import rows_in_turn
-from eval.neighbours import mean_nearest
+from eval.neighbours import mean_nearest, memberships
 from eval.networks import CHOOSER, Features
 from eval.options import RealnessOptions
 from eval.reals import Labels, Reals, asked_columns, load_reals
@@ -49,7 +49,10 @@ REAL_EXAMPLES = 1500
 CHECKED = 1000
 QUANTILE = 0.95
 SPARED = 0.2  # share of the draws that are not clean which pass
-MOST_PASS = 0.65  # so that choosing gains in a good model too
+MOST_PASS = 0.65  # so that choosing gains in a good model too, but more where
+LEAST_KEPT = 0.85  # less than this of the recall would be left
+PASS_STEP = 0.05
+COMPARED = 2000
 DRAW_SEED = 9_000_000  # no recipe's and no report's draws
 
 
@@ -257,7 +260,11 @@ def fit_realness(
     clean = float((truth <= teacher.limit).mean())
     # Guesses lie closer together than distances do, so the mark is set by the share that passes:
     # as many as are clean, and a few of the others for the sake of variety.
-    limit = float(np.quantile(guess, min(MOST_PASS, clean + SPARED * (1 - clean))))
+    least = min(MOST_PASS, clean + SPARED * (1 - clean))
+    with torch.inference_mode():
+        guessed = np.concatenate([student(part).numpy() for part in scaled(drawn).split(BATCH)])
+    passing = passing_share(guessed, CHOOSER.features(drawn, cache), teacher.references, least)
+    limit = float(np.quantile(guess, passing))
     advance()
     info = RealnessInfo(
         image_size=snapshot.info.image_size,
@@ -270,5 +277,30 @@ def fit_realness(
     return to_onnx(student, limit, info), {
         "rank_correlation": round(correlation, 4),
         "clean_draws": round(clean, 4),
+        "passing": round(passing, 4),
         "draws": options.draws,
     }
+
+
+def passing_share(
+    guess: npt.NDArray[np.float32], draws: Features, references: Features, least: float
+) -> float:
+    """The smallest share of draws, from `least` on, whose best show nearly as many kinds of reals.
+
+    `guess` [N] is how far off each draw is thought to be; features are of draws [N, F] and of
+    reals. Where a model is clean, what looks least real is mostly what is rare.
+    """
+
+    def recall(rows: npt.NDArray[np.int64]) -> float:
+        return float(memberships(references, draws[rows]).recalled.mean())
+
+    order = np.argsort(guess, kind="stable")
+    share = least
+    while share < 1 - PASS_STEP:
+        passing = np.random.default_rng(0).permutation(order[: round(share * len(order))])
+        count = min(COMPARED, len(passing))
+        everyone = np.random.default_rng(0).permutation(len(order))[:count]
+        if recall(passing[:count]) >= LEAST_KEPT * recall(everyone):
+            break
+        share += PASS_STEP
+    return share

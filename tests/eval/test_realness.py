@@ -27,7 +27,7 @@ from avatar_common.disk.runs import SnapshotInfo, read_snapshot_info
 from avatar_common.disk.vocabulary import Vocabulary
 from avatar_common.errors import UserError
 from eval.report import used_networks
-from eval.student import Lesson, Student, scaled, to_onnx, train_student
+from eval.student import Lesson, Student, passing_share, scaled, to_onnx, train_student
 from tests.eval.toy_faces import toy_set
 
 INFO = RealnessInfo(64, "abc", "toys", "a-package", "f" * 64, 0.5)
@@ -90,6 +90,18 @@ def test_it_learns_to_tell_spoilt_faces() -> None:
     with torch.inference_mode():
         guess = student(scaled(other.pictures)).numpy()
     assert spearmanr(guess, other.distance).statistic > 0.8
+
+
+def test_rare_kinds_of_faces_pass() -> None:
+    """Three in four draws are alike, and the others, thought to be far off, are the variety."""
+    random = np.random.default_rng(0)
+    draws, reals = random.normal(size=(2, 800, 4)).astype(np.float32)
+    guess = random.normal(size=800).astype(np.float32)
+    assert passing_share(guess, draws, reals, 0.65) == 0.65  # by chance: nothing rare is lost
+    alike = np.arange(800) < 600
+    draws[alike] *= 0.01
+    share = passing_share(np.where(alike, -1, 1).astype(np.float32), draws, reals, 0.65)
+    assert 0.8 < share < 1
 
 
 def test_a_student_of_other_weights_does_not_choose(tmp_path: Path) -> None:
