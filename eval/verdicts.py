@@ -23,6 +23,7 @@ TITLES = {
     "labels_shuffled": "Draws something else than asked",
     "low_recall": "Few kinds of faces",
     "low_variety": "Too little variety",
+    "narrow": "Only usual faces",
     "near_training": "Close to training faces",
     "over_easy": "Easier than real faces",
     "poor_drawing": "Poor drawing",

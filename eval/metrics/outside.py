@@ -74,6 +74,16 @@ class Outside(Result):
         """The same of the reals `real_rows`."""
         return np.asarray(np.mean([one.own / np.median(one.own) for one in self.networks], axis=0))
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its faces lie among the reals surely more often than other reals do.
+
+        Then a distance to the reals comes from what it does not draw, not from how it draws.
+        """
+        precision = [found.values["precision"] for found in self.networks]
+        clean = [found.values["clean"] for found in self.networks]
+        return all(value.low > value.real for value in (*precision, *clean))
+
     def in_words(self) -> str:
         """The numbers that lead the report."""
         ratios = " and ".join(number(value, 1) for value in self.each("frechet_ratio"))
@@ -109,6 +119,9 @@ class Outside(Result):
         if clean < NOT_FACES:
             text = f"Its pictures do not look like faces: {text}"
             verdicts.append(Verdict("not_faces", "broken", text, numbers, brief))
+        elif ratio > RATIO_FLAWED and self.is_narrow:
+            text = f"Its faces are the usual ones, drawn well, and few unusual ones: {text}"
+            verdicts.append(Verdict("narrow", "flawed", text, numbers, brief))
         elif ratio > RATIO_POOR or clean < CLEAN_POOR:
             text = f"Its faces are drawn poorly: {text}"
             verdicts.append(Verdict("poor_drawing", "broken", text, numbers, brief))
