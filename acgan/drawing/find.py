@@ -16,7 +16,7 @@ from acgan.nets import build_encoder
 from acgan.nets.helper import Maps, perceptual_distance
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from acgan.nets.snapshot import Snapshot, load_training_nets, training_path
-from acgan.nets.truncation import Truncated
+from acgan.nets.truncation import Truncated, untruncated
 from avatar_common.disk.classifiers import find_classifier
 from avatar_common.errors import UserError
 
@@ -98,14 +98,13 @@ class Finder:
         uniform = self.snapshot.info.extra.get("z_distribution") == "uniform"
         with torch.no_grad():
             z, wanted = self.encoder(images)[0], self.features(images)
-            if isinstance(self.snapshot.generator, Truncated):
-                z = self.snapshot.generator.truncation.inverse(z)
+        generator = untruncated(self.snapshot.generator)  # the one that the encoder knows
         z = z.clone().requires_grad_(True)
         optimizer = torch.optim.Adam([z], RATE, BETAS)
         for step in range(steps):
             rest = (1 - step / steps) / (1 - SLOWER_FROM)
             optimizer.param_groups[0]["lr"] = RATE * min(1.0, rest)
-            drawn = self.snapshot.generator(z, labels)
+            drawn = generator(z, labels)
             loss = len(images) * distance(drawn, images, self.features(drawn), wanted)
             loss = loss + PRIOR_WEIGHT * z.square().mean(dim=1).sum()
             (z.grad,) = torch.autograd.grad(loss, z)
@@ -113,8 +112,10 @@ class Finder:
             if uniform:
                 with torch.no_grad():
                     z.clamp_(0, 1)
-        found: Tensor = z.detach().clamp(-MOST_LATENT, MOST_LATENT)
-        return found
+        found: Tensor = z.detach()
+        if isinstance(self.snapshot.generator, Truncated):
+            found = self.snapshot.generator.truncation.inverse(found)
+        return found.clamp(-MOST_LATENT, MOST_LATENT)
 
 
 def distance(drawn: Tensor, real: Tensor, drawn_maps: Maps, real_maps: Maps) -> Tensor:

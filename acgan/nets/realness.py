@@ -2,10 +2,10 @@
 
 `python -m eval realness` fits it to the snapshot's own draws. The file, `<snapshot>.realness.onnx`,
 takes `pictures` uint8 [N, 3, S, S] and gives `realness` float32 [N]: 0 for all that look real
-enough (at least two in three draws of a good model), below 0 the farther off the lower. The first of the
-highest is the one to take: the first good draw, which costs less variety than the very best. Its
-metadata says whose draws it knows and from which network's features it learnt: that network must
-never score what this one chose.
+enough (at least two in three draws of a good model), below 0 the farther off the lower. The first
+of the highest is the one to take: the first good draw, which costs less variety than the very best.
+Its metadata says whose draws it knows and from which network's features it learnt: that network
+must never score what this one chose.
 """
 
 from __future__ import annotations

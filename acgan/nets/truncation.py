@@ -25,11 +25,11 @@ class Truncation(nn.Module):
         return same_length
 
     @torch.no_grad()
-    def inverse(self, moved: Tensor, steps: int = 30) -> Tensor:
-        """Latents that are moved about there: a fixed point, exact where moves differ little."""
+    def inverse(self, moved: Tensor, steps: int = 60) -> Tensor:
+        """Latents that are moved to there: half a step at a time towards the fixed point."""
         z = moved.clone()
         for _ in range(steps):
-            z = z + moved - self(z)
+            z = z + (moved - self(z)) / 2
         return z
 
 
