@@ -161,6 +161,7 @@ def test_a_truncated_snapshot_is_exported_and_mixed(tmp_path: Path) -> None:
 def test_own_pictures_are_searched_from_the_encoders_latent(tmp_path: Path) -> None:
     from acgan.drawing.find import Finder
     from acgan.nets import build_encoder
+    from acgan.nets.pretrained import load_efficientnet_lite
 
     plain = load_snapshot(make_snapshot(tmp_path / "plain"))
     encoder = build_encoder(plain.info.architecture).eval()
@@ -168,10 +169,9 @@ def test_own_pictures_are_searched_from_the_encoders_latent(tmp_path: Path) -> N
     truncation = Truncation(plain.info.z_dim, truncate.WIDTH)
     with torch.no_grad():
         truncation.move.weight.normal_(generator=torch.Generator().manual_seed(0)).mul_(0.1)
+        truncation.hidden.bias.zero_()  # latents of an untrained encoder are short
     truncate.write_truncated(tmp_path / "moved.json", plain, truncation, {})
     moved = load_snapshot(tmp_path / "moved.json")
-    from acgan.nets.pretrained import load_efficientnet_lite
-
     features = load_efficientnet_lite("efficientnet-lite0", (0, 1, 2, 4))
     images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     labels = torch.zeros(2, 3, dtype=torch.int64)
