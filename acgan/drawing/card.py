@@ -84,6 +84,8 @@ def training_lines(info: SnapshotInfo, config: Mapping[str, Any]) -> str:
     parts += [f"preset `{training['preset']}`"] if "preset" in training else []
     parts += [f"{info.kimg:,.1f} thousand pictures shown"]
     parts += [f"seed {training['seed']}"] if "seed" in training else []
+    if averaged := info.extra.get("averaged_snapshots"):
+        parts += [f"the mean of its run's last {averaged} snapshots"]
     if truncation := info.extra.get("truncation"):
         kept = truncation["recall"] / max(truncation["recall_before"], 1e-9)
         parts += [f"learnt truncation, which keeps {kept:.0%} of the recall"]

@@ -122,6 +122,9 @@ class TruncateOptions(DeviceOptions):
     keep: float = 0.7
     """Move as far as leaves this share of the draws' recall, in the frozen network's features."""
 
+    average: int = 1
+    """First average the weights of so many of the run's snapshots, this one and those before it."""
+
     draws: int = 8000
     """How many draws to learn from."""
 

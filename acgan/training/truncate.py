@@ -16,8 +16,9 @@ The smaller the weight, the cleaner the faces and the less they vary, as with th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +41,7 @@ from acgan.training.selection import describe
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
 from avatar_common.disk.faces import find_face_set
 from avatar_common.disk.files import write_bytes
-from avatar_common.disk.runs import SnapshotInfo
+from avatar_common.disk.runs import SnapshotInfo, run_of
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
@@ -94,6 +95,8 @@ def run(options: TruncateOptions) -> None:
         raise UserError("this snapshot is truncated already", where=str(path))
     if snapshot.info.extra.get("z_distribution", "normal") != "normal":
         raise UserError("its latents are uniform: only normal ones can be moved", where=str(path))
+    if options.average != 1:
+        snapshot = average_of(snapshot, options.average)
     data = options.data or faces_of(snapshot.info, options.workspace)
     out = options.out or path.with_name(f"{path.stem}_truncated.json")
     if options.dry_run:
@@ -108,6 +111,29 @@ def run(options: TruncateOptions) -> None:
     write_truncated(out, snapshot, truncation, found)
     emit_json({"snapshot": str(out), "from": str(path), **found})
     next_step("python -m acgan generate --best-of 1, or python -m eval report")
+
+
+def average_of(snapshot: Snapshot, count: int) -> Snapshot:
+    """With the mean weights of the last `count` snapshots of its run (SWA, 1803.05407).
+
+    Textures that come and go in training, such as strokes and stripes, cancel out. Raises
+    `UserError` when there are fewer.
+    """
+    run = run_of(snapshot.path)
+    earlier = [path for path in run.snapshots() if path.stem.isdigit()] if run else []
+    chosen = [path for path in earlier if path.stem <= snapshot.path.stem][-max(count, 0) :]
+    if count < 1 or len(chosen) < count:
+        raise UserError(
+            f"--average {count}, but there are {len(earlier)} snapshots up to this one",
+            where=str(snapshot.path),
+        )
+    states = [load_snapshot(path, snapshot.device).generator.state_dict() for path in chosen]
+    generator = copy.deepcopy(snapshot.generator)
+    generator.load_state_dict(
+        {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+    )
+    info = replace(snapshot.info, extra=snapshot.info.extra | {"averaged_snapshots": count})
+    return replace(snapshot, info=info, generator=generator)
 
 
 def faces_of(info: SnapshotInfo, workspace: Path) -> Path:

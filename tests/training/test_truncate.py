@@ -121,12 +121,26 @@ def test_all_recall_kept_moves_nothing(
     assert (said["mean_move"], said["weight"], said["recall"]) == (0, None, 0.5)
 
 
+def test_snapshots_are_averaged_first(home: Path) -> None:
+    snapshots = sorted((home / "runs/00000-small/snapshots").glob("*0.json"))
+    last = load_snapshot(snapshots[-1])
+    averaged = truncate.average_of(last, 2)
+    earlier = load_snapshot(snapshots[-2]).generator.state_dict()["to_rgb.weight"]
+    expected = (earlier + last.generator.state_dict()["to_rgb.weight"]) / 2
+    assert torch.allclose(averaged.generator.state_dict()["to_rgb.weight"], expected)
+    assert averaged.info.extra["averaged_snapshots"] == 2
+    with pytest.raises(UserError, match="--average 99"):
+        truncate.average_of(last, 99)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"keep": 0.0}, "--keep"),
         ({"keep": 1.5}, "--keep"),
         ({"snapshot": Path("uniform")}, "uniform"),
+        ({"snapshot": Path("elsewhere"), "average": 2}, "--average 2"),
+        ({"snapshot": Path("elsewhere"), "average": 0}, "--average 0"),
         ({"snapshot": Path("elsewhere")}, "is not here"),
     ],
 )
