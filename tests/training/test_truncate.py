@@ -68,6 +68,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def trained(home: Path) -> list[Path]:
+    """The run's snapshots as training left them."""
+    return sorted((home / "runs/00000-small/snapshots").glob("*[0-9].json"))
+
+
 def run(home: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     for name, value in {"STEPS": 40, "CHECKED": 60, "CRITIC_EPOCHS": 3, "HALVINGS": 2}.items():
         monkeypatch.setattr(truncate, name, value)
@@ -113,7 +118,7 @@ def test_the_command_writes_a_snapshot_that_draws_otherwise(
 def test_all_recall_kept_moves_nothing(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (plain,) = sorted((home / "runs/00000-small/snapshots").glob("*0.json"))[-1:]
+    plain = trained(home)[-1]
     recalls = iter([0.5, 0.49, 0.49])
     monkeypatch.setattr(truncate.Judge, "recall", lambda *_: next(recalls))
     run(home, monkeypatch, keep=1.0, snapshot=plain, out=tmp_path / "kept.json")
@@ -122,7 +127,7 @@ def test_all_recall_kept_moves_nothing(
 
 
 def test_snapshots_are_averaged_first(home: Path) -> None:
-    snapshots = sorted((home / "runs/00000-small/snapshots").glob("*0.json"))
+    snapshots = trained(home)
     last = load_snapshot(snapshots[-1])
     averaged = truncate.average_of(last, 2)
     earlier = load_snapshot(snapshots[-2]).generator.state_dict()["to_rgb.weight"]
