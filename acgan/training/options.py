@@ -113,8 +113,8 @@ class TrainOptions(DeviceOptions):
 @dataclass(frozen=True, kw_only=True)
 class TruncateOptions(DeviceOptions):
     snapshot: Path | None = None
-    """A snapshot's JSON, the folder of a run or a package, or a shipped model's name; default: the
-    newest in the workspace, else the first that ships."""
+    """A snapshot's JSON, or the folder of a run or a package; default: the newest in the
+    workspace."""
 
     data: Path | None = None
     """The face set's folder; default: the one that the snapshot was trained on."""

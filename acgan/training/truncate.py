@@ -88,11 +88,20 @@ def run(options: TruncateOptions) -> None:
         raise UserError("--keep must be above 0, at most 1")
     if options.draws < 10 * NEAREST:
         raise UserError(f"--draws must be at least {10 * NEAREST}")
-    path = find_snapshot(options.snapshot, options.workspace)
+    path = options.snapshot or Workspace(options.workspace).newest_snapshot()
+    if path is None:
+        raise UserError(
+            "no snapshot here",
+            where=str(Workspace(options.workspace).runs),
+            hint="run `python -m acgan train`, or name one with --snapshot",
+        )
+    path = find_snapshot(path, options.workspace)
     device = choose_device(options.device, options.threads)
     snapshot = load_snapshot(path, device)
     if isinstance(snapshot.generator, Truncated):
-        raise UserError("this snapshot is truncated already", where=str(path))
+        raise UserError(
+            "this snapshot is truncated already", where=str(path), hint="name one with --snapshot"
+        )
     if snapshot.info.extra.get("z_distribution", "normal") != "normal":
         raise UserError("its latents are uniform: only normal ones can be moved", where=str(path))
     if options.average != 1:
