@@ -107,6 +107,8 @@ def used_networks(snapshot: Snapshot, realness: Realness | None) -> dict[str, st
     took part would favour what it taught (2203.06026), so it may not score.
     """
     used = dict(snapshot.info.extra.get("pretrained", {}))
+    if truncation := snapshot.info.extra.get("truncation"):
+        used["truncation"] = truncation["network_sha256"]
     if realness is not None:
         used[f"{realness.info.network} (realness)"] = realness.info.network_sha256
     return used

@@ -20,7 +20,7 @@ class Truncation(nn.Module):
         moved = z + self.move(silu(self.hidden(z)))
         # Training drew on a sphere's shell, nearly: off it nobody knows what is drawn.
         same_length: Tensor = moved * (
-            z.norm(dim=1, keepdim=True) / moved.norm(dim=1, keepdim=True)
+            z.norm(dim=1, keepdim=True) / moved.norm(dim=1, keepdim=True).clamp_min(1e-6)
         )
         return same_length
 

@@ -46,9 +46,9 @@ def describe(
     device = next(features.parameters()).device
     found = []
     for start in range(0, len(pictures), BATCH):
-        batch = torch.from_numpy(np.asarray(pictures[start : start + BATCH])).to(device).float()
+        batch = torch.from_numpy(np.asarray(pictures[start : start + BATCH])).float()
         if batch.shape[-1] < least_side:
             batch = interpolate(batch, least_side, mode="bicubic", antialias=True).clamp(0, 255)
-        batch = (batch / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        found.append(features(batch)[-1].mean((2, 3)).double().cpu())
+        batch = (batch / 127.5 - 1).to(device).contiguous(memory_format=torch.channels_last)
+        found.append(features(batch)[-1].mean((2, 3)).cpu().double())
     return torch.cat(found).numpy()

@@ -31,7 +31,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from acgan.dataset import Faces, load_faces
 from acgan.devices import choose_device
-from acgan.drawing.snapshots import find_snapshot
+from acgan.drawing.ask import check_seed
+from acgan.drawing.snapshots import SHIPPED, find_snapshot
 from acgan.nets.blocks import LabelEmbedding
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
 from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
@@ -40,14 +41,17 @@ from acgan.training.options import TruncateOptions
 from acgan.training.selection import describe
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
 from avatar_common.disk.faces import find_face_set
-from avatar_common.disk.files import write_bytes
-from avatar_common.disk.runs import SnapshotInfo, run_of
+from avatar_common.disk.files import check_folder, write_bytes
+from avatar_common.disk.runs import SnapshotInfo, read_snapshot_info, run_of, with_weights
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
 
 NETWORK: Literal["efficientnet-lite0"] = "efficientnet-lite0"
 LAST_STAGE, LEAST_SIDE = 6, 96
 NEAREST = 5
+LEAST_FACES = 10 * NEAREST  # real ones, and draws
+LEAST_RECALL = 0.01
+CHUNK = 1000
 MOST_REALS = 4000
 CHECKED = 1500
 WIDTH = 128  # of the truncation
@@ -86,28 +90,18 @@ def run(options: TruncateOptions) -> None:
     """Fit it and write the new snapshot; the last line on stdout is one JSON object."""
     if not 0 < options.keep <= 1:
         raise UserError("--keep must be above 0, at most 1")
-    if options.draws < 10 * NEAREST:
-        raise UserError(f"--draws must be at least {10 * NEAREST}")
-    path = options.snapshot or Workspace(options.workspace).newest_snapshot()
-    if path is None:
-        raise UserError(
-            "no snapshot here",
-            where=str(Workspace(options.workspace).runs),
-            hint="run `python -m acgan train`, or name one with --snapshot",
-        )
-    path = find_snapshot(path, options.workspace)
+    if options.draws < LEAST_FACES:
+        raise UserError(f"--draws must be at least {LEAST_FACES}")
+    check_seed(options.seed)
+    path = plain_snapshot(options.snapshot, options.workspace)
+    out = where_to_write(options.out, path)
     device = choose_device(options.device, options.threads)
     snapshot = load_snapshot(path, device)
-    if isinstance(snapshot.generator, Truncated):
-        raise UserError(
-            "this snapshot is truncated already", where=str(path), hint="name one with --snapshot"
-        )
     if snapshot.info.extra.get("z_distribution", "normal") != "normal":
         raise UserError("its latents are uniform: only normal ones can be moved", where=str(path))
     if options.average != 1:
         snapshot = average_of(snapshot, options.average)
     data = options.data or faces_of(snapshot.info, options.workspace)
-    out = options.out or path.with_name(f"{path.stem}_truncated.json")
     if options.dry_run:
         explain_dry_run(
             options, [f"learn from {options.draws} draws of {path}, and {data}", f"write {out}"]
@@ -115,27 +109,72 @@ def run(options: TruncateOptions) -> None:
         return
     snapshot.generator.to(memory_format=torch.channels_last)
     faces = load_faces(data, "train", image_size=snapshot.info.image_size)
+    if len(faces) < LEAST_FACES:
+        raise UserError(f"fewer than {LEAST_FACES} training faces", where=str(faces.path))
     with progress("truncate", 4 + HALVINGS, quiet=options.quiet) as advance:
         truncation, found = fit_truncation(snapshot, faces, options, advance)
     write_truncated(out, snapshot, truncation, found)
     emit_json({"snapshot": str(out), "from": str(path), **found})
-    next_step("python -m acgan generate --best-of 1, or python -m eval report")
+    next_step(f"python -m eval report --snapshot {out}, or python -m acgan generate --best-of 1")
+
+
+def plain_snapshot(path: Path | None, workspace: Path) -> Path:
+    """The snapshot that is named; of a folder, or the workspace's newest run, the newest plain one.
+
+    Raises `UserError` when there is none that is not truncated already.
+    """
+    newest = Workspace(workspace).newest_snapshot()
+    if path is None and newest is None:
+        raise UserError(
+            "no snapshot here",
+            where=str(Workspace(workspace).runs),
+            hint="run `python -m acgan train`, or name one with --snapshot",
+        )
+    named = find_snapshot(path or newest, workspace)
+    given = path is not None and not path.is_dir()
+    beside = [named] if given else with_weights(sorted(named.parent.glob("*.json")))
+    plain = [one for one in beside if not is_truncated(one)]
+    if not plain:
+        raise UserError("this snapshot is truncated already", where=str(named))
+    return plain[-1]
+
+
+def is_truncated(path: Path) -> bool:
+    """Whether a snapshot's generator stands behind a truncation."""
+    return "truncation" in read_snapshot_info(path.with_suffix(".json")).architecture
+
+
+def where_to_write(out: Path | None, source: Path) -> Path:
+    """The JSON to write. Raises `UserError` for a place that will not do, before any work."""
+    if out is None and source.is_relative_to(SHIPPED):
+        raise UserError("a model that ships stays as it is", hint="name a file with --out")
+    out = out or source.with_name(f"{source.stem}_truncated.json")
+    if out.suffix != ".json" or out.is_dir():
+        raise UserError("the file's name must end in .json", where=str(out))
+    if out.resolve().with_suffix("") == source.resolve().with_suffix(""):
+        raise UserError("this would replace the snapshot itself", where=str(out))
+    check_folder(out.parent)
+    return out
 
 
 def average_of(snapshot: Snapshot, count: int) -> Snapshot:
     """With the mean weights of the last `count` snapshots of its run (SWA, 1803.05407).
 
-    Textures that come and go in training, such as strokes and stripes, cancel out. Raises
+    Textures that come and go in training, such as strokes and stripes, cancel out. Statistics of
+    BatchNorm are averaged too, not measured anew: snapshots of one run lie close together. Raises
     `UserError` when there are fewer.
     """
+    if count < 1:
+        raise UserError("--average must be at least 1")
     run = run_of(snapshot.path)
-    earlier = [path for path in run.snapshots() if path.stem.isdigit()] if run else []
-    chosen = [path for path in earlier if path.stem <= snapshot.path.stem][-max(count, 0) :]
-    if count < 1 or len(chosen) < count:
+    there = with_weights(run.snapshots()) if run else []
+    earlier = [p for p in there if p.stem <= snapshot.path.stem and not is_truncated(p)]
+    if len(earlier) < count:
         raise UserError(
-            f"--average {count}, but there are {len(earlier)} snapshots up to this one",
+            f"--average {count}, but there are {len(earlier)} snapshots up to this one in its run",
             where=str(snapshot.path),
         )
+    chosen = earlier[-count:]
     states = [load_snapshot(path, snapshot.device).generator.state_dict() for path in chosen]
     generator = copy.deepcopy(snapshot.generator)
     generator.load_state_dict(
@@ -168,13 +207,20 @@ class Judge:
 
     def features(self, z: Tensor, labels: Tensor) -> Features:
         """What the network sees in the drawings."""
-        pictures = self.snapshot.draw(z, labels).numpy()
-        return describe(pictures, self.network, LEAST_SIDE)
+        return np.concatenate(
+            [
+                describe(self.snapshot.draw(*part).numpy(), self.network, LEAST_SIDE)
+                for part in zip(z.split(CHUNK), labels.split(CHUNK), strict=True)
+            ]
+        )
 
     def distance(self, features: Features) -> Tensor:
         """The log of the mean distance to the nearest reals, float32 [N]."""
-        nearest = np.partition(_distances(features, self.reals), NEAREST, axis=1)[:, :NEAREST]
-        return torch.from_numpy(np.log(nearest.mean(axis=1) + 1e-9)).float()
+        means = [
+            np.partition(_distances(part, self.reals), NEAREST - 1, axis=1)[:, :NEAREST].mean(1)
+            for part in np.array_split(features, -(-len(features) // CHUNK))
+        ]
+        return torch.from_numpy(np.log(np.concatenate(means) + 1e-9)).float()
 
     def recall(self, features: Features) -> float:
         """The share of reals that lie in a draw's ball, which reaches to its 5th nearest draw."""
@@ -199,6 +245,8 @@ def fit_truncation(
 
     z, labels = asked(rows, z_dim, options.draws, random)
     distances = judge.distance(judge.features(z, labels))
+    if distances.std() < 1e-6:
+        raise UserError("its draws are all alike", where=str(snapshot.path))
     advance()
     with torch.random.fork_rng():
         torch.manual_seed(options.seed)
@@ -208,6 +256,11 @@ def fit_truncation(
 
         check_z, check_labels = asked(rows, z_dim, CHECKED, random)
         before = judge.recall(judge.features(check_z, check_labels))
+        if before < LEAST_RECALL:
+            raise UserError(
+                "its draws are like next to no real face", where=str(snapshot.path),
+                hint="train longer first",
+            )  # fmt: skip
         advance()
         least, most = WEIGHTS
         best, kept, weight = Truncation(z_dim, WIDTH), before, float("inf")
@@ -220,12 +273,14 @@ def fit_truncation(
             else:
                 least = tried
             advance(note=f"weight {tried:.2f}, recall {recall:.2f} of {before:.2f}")
+    if not np.isfinite(weight):
+        raise UserError(f"no move keeps {options.keep:.0%} of the recall", hint="a smaller --keep")
     moved = (best(check_z) - check_z).norm(dim=1).mean().item()
     return best, {
         "recall": round(kept, 4),
         "recall_before": round(before, 4),
         "critic_correlation": round(correlation, 4),
-        "weight": round(weight, 4) if np.isfinite(weight) else None,
+        "weight": round(weight, 4),
         "mean_move": round(moved, 3),
         "draws": options.draws,
         "network_sha256": network.sha256,
@@ -293,6 +348,7 @@ def write_truncated(
     }
     info["architecture"] = snapshot.info.architecture | {"truncation": WIDTH}
     info["extra"] = snapshot.info.extra | {"truncation": found}
+    out.unlink(missing_ok=True)  # so that a kill leaves no JSON beside weights of another
     trained = training_path(snapshot.path)
     if trained.is_file():
         write_bytes(training_path(out), trained.read_bytes())

@@ -119,7 +119,7 @@ class Outside(Result):
         if clean < NOT_FACES:
             text = f"Its pictures do not look like faces: {text}"
             verdicts.append(Verdict("not_faces", "broken", text, numbers, brief))
-        elif ratio > RATIO_FLAWED and self.is_narrow:
+        elif ratio > RATIO_FLAWED and clean >= CLEAN_FLAWED and self.is_narrow:
             text = f"Its faces are the usual ones, drawn well, and few unusual ones: {text}"
             verdicts.append(Verdict("narrow", "flawed", text, numbers, brief))
         elif ratio > RATIO_POOR or clean < CLEAN_POOR:

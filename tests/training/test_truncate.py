@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from acgan.training import truncate
 from acgan.training.options import TruncateOptions
 from acgan.training.start import open_source
 from acgan.training.truncate import LatentCritic, fit_critic, fit_moves
+from avatar_common.disk.runs import read_snapshot_info
 from avatar_common.errors import UserError
 from tests.drawing.snapshots import make_snapshot
 from tests.training.face_set import make_face_set
@@ -73,10 +75,17 @@ def trained(home: Path) -> list[Path]:
     return sorted((home / "runs/00000-small/snapshots").glob("*[0-9].json"))
 
 
-def run(home: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
+def run(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recalls: Iterator[float] | None = None,
+    **more: Any,
+) -> None:
+    # Draws of so short a training are like no real face.
+    monkeypatch.setattr(truncate.Judge, "recall", lambda *_: next(recalls) if recalls else 0.5)
     for name, value in {"STEPS": 40, "CHECKED": 60, "CRITIC_EPOCHS": 3, "HALVINGS": 2}.items():
         monkeypatch.setattr(truncate, name, value)
-    truncate.run(TruncateOptions(workspace=home, draws=120, quiet=True, **more))
+    truncate.run(TruncateOptions(**{"workspace": home, "draws": 120, "quiet": True, **more}))
 
 
 def test_the_command_writes_a_snapshot_that_draws_otherwise(
@@ -85,7 +94,7 @@ def test_the_command_writes_a_snapshot_that_draws_otherwise(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run(home, monkeypatch, keep=0.01)  # so that the strongest of the tried ones is taken
+    run(home, monkeypatch)
     said = json.loads(capsys.readouterr().out)
     path = Path(said["snapshot"])
     plain = Path(said["from"])
@@ -102,10 +111,11 @@ def test_the_command_writes_a_snapshot_that_draws_otherwise(
     # It is the newest of its run now, the same again is the same, and it is not moved twice.
     assert acgan.load(workspace=home).info.weights_sha256 == after.info.weights_sha256
     again = tmp_path / "again.json"
-    run(home, monkeypatch, keep=0.01, snapshot=plain, out=again)
+    run(home, monkeypatch, out=again)  # of the newest one that is not truncated
     assert load_snapshot(again).info.weights_sha256 == after.info.weights_sha256
     with pytest.raises(UserError, match="truncated already"):
-        run(home, monkeypatch)
+        run(home, monkeypatch, snapshot=path)
+    assert read_snapshot_info(path).weights_sha256 == after.info.weights_sha256
 
     # Training goes on from the generator inside, with the nets that trained it.
     inside = open_source(str(path), home).nets
@@ -115,15 +125,23 @@ def test_the_command_writes_a_snapshot_that_draws_otherwise(
     train_now(options(home, start_from=str(path), name="on"))
 
 
-def test_all_recall_kept_moves_nothing(
+def test_a_weight_is_taken_that_keeps_the_recall(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = trained(home)[-1]
-    recalls = iter([0.5, 0.49, 0.49])
-    monkeypatch.setattr(truncate.Judge, "recall", lambda *_: next(recalls))
-    run(home, monkeypatch, keep=1.0, snapshot=plain, out=tmp_path / "kept.json")
+    (least, most), out = truncate.WEIGHTS, tmp_path / "kept.json"
+    middle = (least * most) ** 0.5
+    run(home, monkeypatch, iter([0.5, 0.4, 0.3]), keep=0.7, out=out)  # then it looks below
     said = json.loads(capsys.readouterr().out)
-    assert (said["mean_move"], said["weight"], said["recall"]) == (0, None, 0.5)
+    assert said["weight"] == pytest.approx(middle, abs=1e-4)
+    assert said["recall"] == 0.4
+    run(home, monkeypatch, iter([0.5, 0.3, 0.4]), keep=0.7, out=out)  # above
+    said = json.loads(capsys.readouterr().out)
+    assert said["weight"] == pytest.approx((middle * most) ** 0.5, abs=1e-4)
+    out.unlink()
+    for recalls in ([0.5, 0.3, 0.3], [0.0]):
+        with pytest.raises(UserError, match=r"no move keeps|no real face"):
+            run(home, monkeypatch, iter(recalls), keep=0.7, out=out)
+    assert not out.exists()
 
 
 def test_snapshots_are_averaged_first(home: Path) -> None:
@@ -143,9 +161,16 @@ def test_snapshots_are_averaged_first(home: Path) -> None:
     [
         ({"keep": 0.0}, "--keep"),
         ({"keep": 1.5}, "--keep"),
+        ({"draws": 9}, "--draws"),
+        ({"seed": 10**30}, "seed"),
+        ({"snapshot": None}, "no snapshot here"),
+        ({"snapshot": Path("drawn64")}, "truncated already"),
+        ({"out": Path("other")}, "must end in .json"),
+        ({"out": Path("elsewhere.json")}, "replace the snapshot itself"),
+        ({"out": Path("a-file/x.json")}, "a folder is needed"),
         ({"snapshot": Path("uniform")}, "uniform"),
         ({"snapshot": Path("elsewhere"), "average": 2}, "--average 2"),
-        ({"snapshot": Path("elsewhere"), "average": 0}, "--average 0"),
+        ({"snapshot": Path("elsewhere"), "average": 0}, "at least 1"),
         ({"snapshot": Path("elsewhere")}, "is not here"),
     ],
 )
@@ -154,9 +179,10 @@ def test_wrong_input_gets_a_line(
 ) -> None:
     make_snapshot(tmp_path / "uniform", distribution="uniform")
     make_snapshot(tmp_path / "elsewhere")
+    (tmp_path / "a-file").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
-        run(tmp_path, monkeypatch, **given)
+        run(tmp_path, monkeypatch, **{"snapshot": Path("elsewhere"), **given})
 
 
 def test_a_truncated_snapshot_is_exported_and_mixed(tmp_path: Path) -> None:
