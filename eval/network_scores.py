@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from avatar_common.frechet import frechet_distance
+from avatar_common.neighbours import NEAREST_K, mean_nearest, memberships, real_halves
 from avatar_common.pictures import PicturesNCHW
 from eval.distance import (
     kernel_distance,
@@ -19,7 +20,6 @@ from eval.distance import (
 )
 from eval.intervals import Value, around, between, bootstrap, of_mean
 from eval.metric import Case
-from eval.neighbours import NEAREST_K, mean_nearest, memberships, real_halves
 from eval.networks import Features, Network
 from eval.page_parts import Row, number, percent
 from eval.twins import without_twins

@@ -24,13 +24,13 @@ from acgan.nets.realness import RealnessInfo, realness_path
 from acgan.nets.snapshot import Snapshot, load_snapshot
 from avatar_common.commands import emit_json, explain_dry_run, next_step, progress
 from avatar_common.disk.files import write_bytes
+from avatar_common.neighbours import mean_nearest, memberships
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import CACHE_FOLDER, ArrayCache
 from eval.classifier import initialise
 from eval.drawer import draw_all
 from eval.fit import fit
 from eval.measure import rows_in_turn
-from eval.neighbours import mean_nearest, memberships
 from eval.networks import CHOOSER, Features
 from eval.options import RealnessOptions
 from eval.reals import Labels, Reals, asked_columns, load_reals
@@ -295,12 +295,11 @@ def passing_share(
         return float(memberships(references, draws[rows]).recalled.mean())
 
     order = np.argsort(guess, kind="stable")
-    share = least
+    share, count = least, min(COMPARED, round(least * len(order)))
+    asked = LEAST_KEPT * recall(np.random.default_rng(0).permutation(len(order))[:count])
     while share < 1 - PASS_STEP:
         passing = np.random.default_rng(0).permutation(order[: round(share * len(order))])
-        count = min(COMPARED, len(passing))
-        everyone = np.random.default_rng(0).permutation(len(order))[:count]
-        if recall(passing[:count]) >= LEAST_KEPT * recall(everyone):
+        if recall(passing[:count]) >= asked:
             break
         share += PASS_STEP
     return share

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from avatar_common.neighbours import squared_distances
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache, content_hash
-from eval.neighbours import squared_distances
 from eval.reals import Rows
 
 Features = npt.NDArray[np.float32]

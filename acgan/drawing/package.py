@@ -14,7 +14,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from acgan.drawing.options import PackageOptions
 from acgan.drawing.painter import snapshot_name
 from acgan.drawing.snapshots import find_snapshot
 from acgan.nets.realness import PACKAGED, PACKAGED_HASH
-from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
+from acgan.nets.snapshot import Snapshot, load_snapshot, save_again, training_path
 from avatar_common.commands import emit_json, explain_dry_run
 from avatar_common.disk.classifiers import find_classifier, packaged_classifier
 from avatar_common.disk.files import write_bytes, write_text
@@ -122,12 +122,7 @@ def packaged_info(info: SnapshotInfo, realness: Path | None) -> SnapshotInfo:
 
 def save_halved(stem: Path, snapshot: Snapshot, described: SnapshotInfo) -> float:
     """Save the weights as fp16; how much that changes pictures, mean of 0..255."""
-    info = {
-        field.name: getattr(described, field.name)
-        for field in fields(SnapshotInfo)
-        if field.name != "weights_sha256"
-    }
-    save_snapshot(stem, copy.deepcopy(snapshot.generator).half(), info)
+    save_again(stem, copy.deepcopy(snapshot.generator).half(), described)
     halved = load_snapshot(stem)
     z = snapshot.random_z(COMPARED, 0)
     rows = snapshot.info.label_rows[:COMPARED] or [[-1] * len(snapshot.info.vocabulary)]

@@ -136,10 +136,17 @@ def save_snapshot(path: Path, generator: nn.Module, info: dict[str, Any]) -> Pat
         for name, tensor in generator.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
+    description = path.with_suffix(".json")
+    description.unlink(missing_ok=True)  # an older one knows other weights
     data = save(state, metadata={"format": "pt"})  # of several entries the order is left to chance
     write_bytes(path.with_suffix(".safetensors"), data)
-    description = path.with_suffix(".json")
     write_snapshot_info(
         description, SnapshotInfo(weights_sha256=hashlib.sha256(data).hexdigest(), **info)
     )
     return description
+
+
+def save_again(path: Path, generator: nn.Module, info: SnapshotInfo) -> Path:
+    """`save_snapshot` with other weights than those that `info` names."""
+    described = {name: value for name, value in vars(info).items() if name != "weights_sha256"}
+    return save_snapshot(path, generator, described)

@@ -18,12 +18,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW
@@ -35,7 +34,7 @@ from acgan.drawing.ask import check_seed
 from acgan.drawing.snapshots import SHIPPED, find_snapshot
 from acgan.nets.blocks import LabelEmbedding
 from acgan.nets.pretrained import EfficientNetLite, load_efficientnet_lite
-from acgan.nets.snapshot import Snapshot, load_snapshot, save_snapshot, training_path
+from acgan.nets.snapshot import Snapshot, load_snapshot, save_again, training_path
 from acgan.nets.truncation import Truncated, Truncation
 from acgan.training.options import TruncateOptions
 from acgan.training.selection import describe
@@ -45,11 +44,11 @@ from avatar_common.disk.files import check_folder, write_bytes
 from avatar_common.disk.runs import SnapshotInfo, read_snapshot_info, run_of, with_weights
 from avatar_common.disk.workspace import Workspace
 from avatar_common.errors import UserError
+from avatar_common.neighbours import NEAREST_K, Features, mean_nearest, memberships
 
 NETWORK: Literal["efficientnet-lite0"] = "efficientnet-lite0"
 LAST_STAGE, LEAST_SIDE = 6, 96
-NEAREST = 5
-LEAST_FACES = 10 * NEAREST  # real ones, and draws
+LEAST_FACES = 10 * NEAREST_K  # real ones, and draws
 LEAST_RECALL = 0.01
 CHUNK = 1000
 MOST_REALS = 4000
@@ -62,7 +61,6 @@ WEIGHTS = (0.05, 1.6)  # of the move's squared length: the least and the most th
 HALVINGS = 5
 DRAW_SEED = 8_000_000  # no recipe's and no report's draws
 
-Features = npt.NDArray[np.float64]
 Advance = Callable[..., None]
 
 
@@ -207,28 +205,19 @@ class Judge:
 
     def features(self, z: Tensor, labels: Tensor) -> Features:
         """What the network sees in the drawings."""
-        return np.concatenate(
-            [
-                describe(self.snapshot.draw(*part).numpy(), self.network, LEAST_SIDE)
-                for part in zip(z.split(CHUNK), labels.split(CHUNK), strict=True)
-            ]
-        )
+        parts = [
+            describe(self.snapshot.draw(*part).numpy(), self.network, LEAST_SIDE)
+            for part in zip(z.split(CHUNK), labels.split(CHUNK), strict=True)
+        ]
+        return np.concatenate(parts).astype(np.float32)
 
     def distance(self, features: Features) -> Tensor:
         """The log of the mean distance to the nearest reals, float32 [N]."""
-        means = [
-            np.partition(_distances(part, self.reals), NEAREST - 1, axis=1)[:, :NEAREST].mean(1)
-            for part in np.array_split(features, -(-len(features) // CHUNK))
-        ]
-        return torch.from_numpy(np.log(np.concatenate(means) + 1e-9)).float()
+        return torch.from_numpy(np.log(mean_nearest(features, self.reals) + 1e-9)).float()
 
     def recall(self, features: Features) -> float:
         """The share of reals that lie in a draw's ball, which reaches to its 5th nearest draw."""
-        among = _distances(features, features)
-        np.fill_diagonal(among, np.inf)
-        radii = np.partition(among, NEAREST - 1, axis=1)[:, NEAREST - 1]
-        inside = _distances(self.reals, features) < radii[None]
-        return float(inside.any(axis=1).mean())
+        return float(memberships(self.reals, features).recalled.mean())
 
 
 def fit_truncation(
@@ -238,7 +227,7 @@ def fit_truncation(
     device, random = snapshot.device, torch.Generator().manual_seed(DRAW_SEED + options.seed)
     network = load_efficientnet_lite(NETWORK, (LAST_STAGE,)).to(device)
     chosen = torch.randperm(len(faces), generator=random)[:MOST_REALS].sort().values.numpy()
-    reals = describe(faces.images[chosen], network, LEAST_SIDE)
+    reals = describe(faces.images[chosen], network, LEAST_SIDE).astype(np.float32)
     judge = Judge(snapshot, network, reals)
     rows, z_dim = label_rows(snapshot.info), snapshot.info.z_dim
     advance()
@@ -341,20 +330,12 @@ def write_truncated(
     out: Path, snapshot: Snapshot, truncation: Truncation, found: dict[str, Any]
 ) -> None:
     """The new snapshot, and beside it the nets that trained the old one."""
-    info = {
-        field.name: getattr(snapshot.info, field.name)
-        for field in fields(SnapshotInfo)
-        if field.name != "weights_sha256"
-    }
-    info["architecture"] = snapshot.info.architecture | {"truncation": WIDTH}
-    info["extra"] = snapshot.info.extra | {"truncation": found}
-    out.unlink(missing_ok=True)  # so that a kill leaves no JSON beside weights of another
+    info = replace(
+        snapshot.info,
+        architecture=snapshot.info.architecture | {"truncation": WIDTH},
+        extra=snapshot.info.extra | {"truncation": found},
+    )
     trained = training_path(snapshot.path)
     if trained.is_file():
         write_bytes(training_path(out), trained.read_bytes())
-    save_snapshot(out, Truncated(snapshot.generator.cpu(), truncation), info)
-
-
-def _distances(left: Features, right: Features) -> Features:
-    squares = (left**2).sum(1)[:, None] + (right**2).sum(1)[None] - 2 * left @ right.T
-    return np.asarray(np.sqrt(np.maximum(squares, 0)))
+    save_again(out, Truncated(snapshot.generator.cpu(), truncation), info)

@@ -17,13 +17,13 @@ import torch
 
 from acgan.drawing.best_of import Picker
 from avatar_common.frechet import frechet_distance
+from avatar_common.neighbours import mean_nearest, memberships, real_halves
 from avatar_common.pictures import PicturesNCHW, PicturesNHWC
 from eval.cache import content_hash
 from eval.drawer import draw_all
 from eval.intervals import around, between, bootstrap
 from eval.metric import Case, Metric, Result
 from eval.metrics.outside import allowed_networks
-from eval.neighbours import mean_nearest, memberships, real_halves
 from eval.network_scores import (
     TITLES,
     Halves,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from avatar_common.neighbours import CHUNK, nearest, squared_distances
 from avatar_common.pictures import PicturesNCHW
 from eval.cache import ArrayCache, content_hash
 from eval.figures import data_uri, grid
 from eval.metric import Case, Metric, Result, Results
-from eval.neighbours import CHUNK, nearest, squared_distances
 from eval.page_parts import Figure, Section, number, percent
 from eval.reals import Reals
 from eval.twins import SIDE, mirrored, thumbnails, twin_limit

@@ -12,11 +12,11 @@ from pytorch_msssim import ms_ssim as library_ms_ssim
 
 from acgan.msssim import MsSsimSetting, ms_ssim, native_setting
 from avatar_common.frechet import frechet_distance
+from avatar_common.neighbours import measure_manifold, nearest
 from eval.cache import ArrayCache
 from eval.distance import kernel_distance
 from eval.intervals import wilson_interval
 from eval.msssim import ENLARGED, pair_scores
-from eval.neighbours import measure_manifold, nearest
 from eval.network_scores import carried
 from eval.reading import Reading, confusion_matrix
 from eval.twins import thumbnails

@@ -13,6 +13,7 @@ import torch
 
 import acgan
 from acgan.drawing import export
+from acgan.nets import snapshot as snapshot_module
 from acgan.nets.snapshot import load_snapshot, save_training_nets
 from acgan.nets.truncation import Truncated, Truncation
 from acgan.training import truncate
@@ -201,6 +202,21 @@ def test_a_truncated_snapshot_is_exported_and_mixed(tmp_path: Path) -> None:
     frames = [np.asarray(frame) for frame in model.morph(first, second, frames=3)]
     assert np.array_equal(frames[0], np.asarray(first))
     assert not np.array_equal(frames[0], frames[1])
+
+
+def test_a_kill_while_a_snapshot_is_written_anew_leaves_no_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = load_snapshot(make_snapshot(tmp_path / "plain"))
+    written = snapshot_module.save_again(tmp_path / "again.json", plain.generator, plain.info)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshot_module, "write_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        snapshot_module.save_again(written, plain.generator, plain.info)
+    assert not written.exists()
 
 
 def test_own_pictures_are_searched_from_the_encoders_latent(tmp_path: Path) -> None:
